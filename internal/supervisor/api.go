@@ -91,7 +91,7 @@ type API interface {
 	SignalGroup(ctx context.Context, group, signal string) ([]Result, error)
 	SignalAll(ctx context.Context, signal string) ([]Result, error)
 	ProcessInfo(name string) (Info, error)
-	AllProcessInfo() ([]Info, error)     // by group name, then process name
+	AllProcessInfo() ([]Info, error)      // by group name, then process name
 	AllConfigInfo() ([]ConfigInfo, error) // by process name
 	ReloadConfig(ctx context.Context) (added, changed, removed []string, err error)
 	AddGroup(ctx context.Context, name string) error
