@@ -1,11 +1,33 @@
 // Package process is the pure machine of one process: what a start, a stop, an exit or a passed
-// deadline does to it.
+// deadline does to it. It reads no clock, touches no process and writes no log: Step takes the
+// record of a process, an event and the time, and returns the new record and the actions that
+// somebody else has to carry out.
+//
+//	            Start                Deadline (startsecs)
+//	STOPPED ───────────▶ STARTING ───────────────────────▶ RUNNING
+//	   ▲                  │ ▲  │                            │  │
+//	   │       SpawnFailed│ │  │Stop                    Stop│  │Ended
+//	   │  Ended too quick │ │  ▼                            │  ▼
+//	   │                  │ │ STOPPING ◀────────────────────┘ EXITED ──▶ STARTING
+//	   │                  ▼ │Deadline                                (autorestart)
+//	   ├──────────────── BACKOFF ─────▶ FATAL (retries used up)
+//	   │      Stop
+//	   └── STOPPING (Ended; with stopasgroup or killasgroup: group empty)
+//
+// UNKNOWN is entered from any state with a live process when a signal can't be sent to it.
+//
+// A fact (Spawned, SpawnFailed, Ended, GroupGone, SignalFailed) belongs to one spawn; the caller
+// drops facts of any other spawn than Record.Spawn. A wish (Start, Stop, Freeze) may come in any
+// state. A state that waits has its Deadline or waits for a fact that is bound to come.
 package process
 
 import (
 	"log/slog"
+	"slices"
 	"syscall"
 	"time"
+
+	"holdfast/internal/dlog"
 )
 
 // State is a process state; the numbers are the API's (spec process §1).
@@ -21,6 +43,17 @@ const (
 	Fatal    State = 200
 	Unknown  State = 1000
 )
+
+// IsStopped tells whether s is one of the states that the manual calls stopped.
+func (s State) IsStopped() bool {
+	return s == Stopped || s == Exited || s == Fatal || s == Unknown
+}
+
+// IsRunning tells whether s is one of the states that a start finds "already started".
+func (s State) IsRunning() bool { return s == Running || s == Starting || s == Backoff }
+
+// IsSignallable tells whether a process in s can be sent a signal.
+func (s State) IsSignallable() bool { return s == Running || s == Starting || s == Stopping }
 
 // Program is the part of a process's configuration that decides its life.
 type Program struct {
@@ -46,9 +79,46 @@ const (
 
 // ExitStatus is how a process ended.
 type ExitStatus struct {
-	Code   int            // exit code; meaningful if Signal is 0 and Raw is 0
+	Code   int            // exit code, if Signal is 0
 	Signal syscall.Signal // 0: it exited by itself
 	Core   bool           // a core was dumped
+}
+
+// A Record is all that is remembered of one process. The zero Record is a process that was never
+// started.
+type Record struct {
+	State State
+	// Spawn is the number of the last spawn, unique in the daemon; the caller sets it when it
+	// carries out SpawnProcess.
+	Spawn uint64
+	// PID is 0 unless there is a live, or not yet reaped, process.
+	PID int
+	// Deadline is when the caller is to send Deadline; zero: never.
+	Deadline time.Time
+	// Retries counts the failed starts in a row (the original's backoff).
+	Retries int
+	// Killing: the end of the process is a stop and not an exit.
+	Killing bool
+	// LeaderGone: the process was reaped, the rest of its process group is awaited.
+	LeaderGone bool
+	// Frozen: the daemon is going down; nothing is started automatically any more.
+	Frozen bool
+
+	Exit     *ExitStatus // of the last end; nil while running, and after a start that failed
+	SpawnErr string
+	Started  time.Time // last spawn attempt; zero: never
+	Stopped  time.Time // last end; zero: never
+}
+
+// ExitCode is the exit status as the API shows it: -1 after a signal, 0 where there is none.
+func (r *Record) ExitCode() int {
+	switch {
+	case r.Exit == nil:
+		return 0
+	case r.Exit.Signal != 0:
+		return -1
+	}
+	return r.Exit.Code
 }
 
 // An Event is something that happened to a process: a wish from outside or a fact from the hands.
@@ -57,8 +127,12 @@ type Event interface{ event() }
 type (
 	// Start is the wish that the process run.
 	Start struct{}
-	// Stop is the wish that it end.
-	Stop struct{}
+	// Stop is the wish that it end. Final is the stop of a shutdown, which turns BACKOFF into
+	// FATAL where an operator's stop turns it into STOPPED (spec process §7, stop_all).
+	Stop struct{ Final bool }
+	// Freeze is the wish that nothing be started automatically from now on.
+	Freeze struct{}
+
 	// Spawned is the fact that the fork has happened.
 	Spawned struct{ PID int }
 	// SpawnFailed is the fact that there was no fork: the command is missing, a log can't be
@@ -66,11 +140,13 @@ type (
 	// original's text, ready for spawnerr.
 	SpawnFailed struct{ Err string }
 	// Ended is the fact that the process was reaped and its output, as far as it was in the pipes
-	// by then, is in its logs. GroupAlive tells that its process group still has members; then
-	// GroupGone follows, once, when the last of them is gone.
+	// by then, is in its logs. GroupAlive tells that its process group still has members, and
+	// Survivors names them for the log ("123 (etcd), 124 (tee)"). GroupGone follows, once, when
+	// the last of them is gone.
 	Ended struct {
 		Status     ExitStatus
 		GroupAlive bool
+		Survivors  string
 	}
 	// GroupGone is the fact that the process group of an ended process is empty.
 	GroupGone struct{}
@@ -83,5 +159,319 @@ type (
 	Deadline struct{}
 )
 
-var _ = time.Time{}
-var _ slog.Level
+func (Start) event()        {}
+func (Stop) event()         {}
+func (Freeze) event()       {}
+func (Spawned) event()      {}
+func (SpawnFailed) event()  {}
+func (Ended) event()        {}
+func (GroupGone) event()    {}
+func (SignalFailed) event() {}
+func (Deadline) event()     {}
+
+// An Action is something that the caller has to do, in the order given.
+type Action interface{ action() }
+
+type (
+	// SpawnProcess: give Record.Spawn a new number and start the process. Exactly one of Spawned
+	// and SpawnFailed must come back.
+	SpawnProcess struct{}
+	// CancelSpawn: the answer to SpawnProcess has not come and is wanted at once: SpawnFailed if
+	// there was no fork yet, and then there will be none.
+	CancelSpawn struct{}
+	// Kill: send Signal to the process, or to its whole process group.
+	Kill struct {
+		Signal syscall.Signal
+		Group  bool
+	}
+	// Log: write a line to the main log.
+	Log struct {
+		Level slog.Level
+		Text  string
+	}
+	// Changed: the state is now another one. One for each transition, in order.
+	Changed struct {
+		From, To State
+		PID      int  // of the process that the change is about; 0 if there is none
+		Tries    int  // Record.Retries, for STARTING and BACKOFF
+		Expected bool // for EXITED: the exit code was one of exitcodes
+	}
+)
+
+func (SpawnProcess) action() {}
+func (CancelSpawn) action()  {}
+func (Kill) action()         {}
+func (Log) action()          {}
+func (Changed) action()      {}
+
+// Step is what happens to a process in record r when e happens at now. It changes nothing but
+// what it returns. A fact that can't happen in r (see Expects) changes nothing and is logged as
+// an internal error.
+func Step(p *Program, r Record, e Event, now time.Time) (Record, []Action) {
+	m := machine{p: p, r: r, now: now}
+	if !Expects(&r, e) {
+		m.log(dlog.Error, "internal error: "+describe(p, &r, e))
+		return m.r, m.do
+	}
+	switch e := e.(type) {
+	case Start:
+		m.start()
+	case Stop:
+		m.stop(e.Final)
+	case Freeze:
+		m.r.Frozen = true
+		if m.r.State == Backoff {
+			m.r.Deadline = time.Time{} // no further try; the stop of its group ends it
+		}
+	case Spawned:
+		m.spawned(e.PID)
+	case SpawnFailed:
+		m.spawnFailed(e.Err)
+	case Ended:
+		m.ended(e)
+	case GroupGone:
+		m.gone()
+	case SignalFailed:
+		m.signalFailed(e)
+	case Deadline:
+		m.deadline()
+	}
+	return m.r, m.do
+}
+
+// Expects tells whether e can happen in r. Wishes can always be uttered. Every other pair of
+// state and event stands here; TestExpectsIsComplete walks them all.
+func Expects(r *Record, e Event) bool {
+	forking := r.PID == 0 && (r.State == Starting || r.State == Stopping) && !r.LeaderGone
+	alive := r.PID != 0 && !r.LeaderGone
+	switch e.(type) {
+	case Start, Stop, Freeze:
+		return true
+	case Spawned, SpawnFailed:
+		return forking
+	case Ended:
+		return alive
+	case GroupGone:
+		return r.LeaderGone
+	case SignalFailed:
+		return alive || r.LeaderGone
+	case Deadline:
+		return !r.Deadline.IsZero()
+	}
+	return false
+}
+
+// A machine is one Step under way.
+type machine struct {
+	p   *Program
+	r   Record
+	now time.Time
+	do  []Action
+}
+
+func (m *machine) log(l slog.Level, text string) { m.do = append(m.do, Log{l, text}) }
+
+func (m *machine) enter(s State) { m.changed(Changed{To: s}) }
+
+func (m *machine) changed(c Changed) {
+	c.From, c.PID = m.r.State, m.r.PID
+	if c.To == Starting || c.To == Backoff {
+		c.PID, c.Tries = 0, m.r.Retries
+	}
+	m.r.State = c.To
+	m.do = append(m.do, c)
+}
+
+func (m *machine) after(secs int) time.Time { return m.now.Add(time.Duration(secs) * time.Second) }
+
+func (m *machine) start() {
+	switch m.r.State {
+	case Stopped, Exited, Fatal, Backoff:
+		m.spawn()
+	case Stopping:
+		m.log(dlog.Warn, alreadyRunning(m.p.Name))
+	case Starting, Running, Unknown:
+	}
+}
+
+func (m *machine) spawn() {
+	m.r.Killing, m.r.SpawnErr, m.r.Exit = false, "", nil
+	m.r.Deadline = time.Time{}
+	m.r.Started = m.now
+	m.enter(Starting)
+	m.do = append(m.do, SpawnProcess{})
+}
+
+func (m *machine) spawned(pid int) {
+	m.r.PID = pid
+	m.log(dlog.Info, spawnedText(m.p.Name, pid))
+	if m.r.State == Stopping { // the stop came before the fork's answer
+		m.r.Deadline = m.after(m.p.StopWaitSecs)
+		m.kill(m.p.StopSignal, m.p.StopAsGroup)
+		return
+	}
+	if m.p.StartSecs <= 0 {
+		m.up()
+		return
+	}
+	m.r.Deadline = m.after(m.p.StartSecs)
+}
+
+// up: the process has stayed up for startsecs.
+func (m *machine) up() {
+	m.r.Deadline, m.r.Retries = time.Time{}, 0
+	m.enter(Running)
+	m.log(dlog.Info, successText(m.p.Name, m.p.StartSecs))
+}
+
+func (m *machine) spawnFailed(err string) {
+	if m.r.State == Stopping {
+		m.r.Killing, m.r.Deadline, m.r.Stopped = false, time.Time{}, m.now
+		m.enter(Stopped)
+		return
+	}
+	m.r.SpawnErr = err
+	m.log(dlog.Info, spawnErrText(err))
+	m.backOff()
+}
+
+// backOff counts a failed start, and gives up when that was the last one allowed.
+func (m *machine) backOff() {
+	m.r.Retries++
+	m.r.Deadline = m.after(m.r.Retries)
+	m.enter(Backoff)
+	if m.r.Retries > m.p.StartRetries {
+		m.giveUp()
+	} else if m.r.Frozen {
+		m.r.Deadline = time.Time{}
+	}
+}
+
+func (m *machine) giveUp() {
+	m.r.Deadline, m.r.Retries = time.Time{}, 0
+	m.enter(Fatal)
+	m.log(dlog.Info, gaveUpText(m.p.Name))
+}
+
+func (m *machine) stop(final bool) {
+	switch m.r.State {
+	case Starting, Running:
+		m.r.Killing, m.r.Deadline = true, time.Time{}
+		m.enter(Stopping)
+		if m.r.PID == 0 {
+			m.do = append(m.do, CancelSpawn{})
+			return
+		}
+		m.r.Deadline = m.after(m.p.StopWaitSecs)
+		m.kill(m.p.StopSignal, m.p.StopAsGroup)
+	case Backoff:
+		if final {
+			m.giveUp()
+			return
+		}
+		m.log(dlog.Debug, killInBackoffText(m.p.Name))
+		// Differs: the original keeps the count of failures over the stop, so that the next
+		// start may give up after a single one (quirks 43), and shows the epoch as the time of
+		// the stop (quirks 44).
+		m.r.Deadline, m.r.Retries, m.r.Stopped = time.Time{}, 0, m.now
+		m.enter(Stopped)
+	case Stopped, Stopping, Exited, Fatal, Unknown:
+	}
+}
+
+func (m *machine) kill(sig syscall.Signal, group bool) {
+	m.log(dlog.Debug, killingText(m.p.Name, m.r.PID, sig, group))
+	m.do = append(m.do, Kill{sig, group})
+}
+
+func (m *machine) deadline() {
+	switch m.r.State {
+	case Starting:
+		m.up()
+	case Backoff:
+		m.spawn()
+	case Stopping:
+		// At least a second, so that stopwaitsecs=0 can't make a process that is stuck in the
+		// kernel keep the daemon busy.
+		m.r.Deadline = m.after(max(m.p.StopWaitSecs, 1))
+		m.log(dlog.Warn, sigkillText(m.p.Name, m.r.PID))
+		m.kill(syscall.SIGKILL, m.p.KillAsGroup)
+	default:
+		m.r.Deadline = time.Time{}
+	}
+}
+
+func (m *machine) ended(e Ended) {
+	status := e.Status
+	expected := status.Signal == 0 && slices.Contains(m.p.ExitCodes, status.Code)
+	switch {
+	case m.r.Killing:
+		m.r.Exit = &status
+		if e.GroupAlive && (m.p.StopAsGroup || m.p.KillAsGroup) {
+			// Differs: the original says stopped while the rest of the group is still
+			// shutting down. The pid stays: it is the group's number.
+			m.r.LeaderGone = true
+			m.log(dlog.Info, groupLeftText(m.p.Name, status, e.Survivors))
+			return
+		}
+		m.gone()
+		if e.GroupAlive {
+			m.log(dlog.Warn, leftBehindText(m.p.Name, e.Survivors))
+		}
+		return
+
+	case m.r.State == Starting && m.now.Before(m.r.Deadline):
+		m.r.PID, m.r.Stopped, m.r.Exit = 0, m.now, nil
+		m.r.SpawnErr = tooQuickText
+		m.log(dlog.Warn, exitedText(m.p.Name, status, false))
+		m.backOff()
+
+	default:
+		if m.r.State == Starting {
+			m.enter(Running) // no success line: spec process §4.5
+		}
+		m.r.Deadline, m.r.Retries, m.r.Stopped, m.r.Exit = time.Time{}, 0, m.now, &status
+		level := dlog.Info
+		if !expected {
+			m.r.SpawnErr = badExitText(m.r.ExitCode())
+			level = dlog.Warn
+		}
+		m.log(level, exitedText(m.p.Name, status, expected))
+		m.changed(Changed{To: Exited, Expected: expected})
+		m.r.PID = 0
+	}
+	if e.GroupAlive {
+		m.log(dlog.Warn, leftBehindText(m.p.Name, e.Survivors))
+	}
+	if m.r.State == Exited && !m.r.Frozen && m.restarts(expected) {
+		m.spawn()
+	}
+}
+
+func (m *machine) restarts(expected bool) bool {
+	return m.p.AutoRestart == RestartAlways || m.p.AutoRestart == RestartUnexpected && !expected
+}
+
+// gone: a process that was being stopped has ended, and its group with it where that matters.
+func (m *machine) gone() {
+	level := dlog.Warn
+	if m.r.Exit.Signal == 0 && slices.Contains(m.p.ExitCodes, m.r.Exit.Code) {
+		level = dlog.Info
+	}
+	m.log(level, stoppedText(m.p.Name, *m.r.Exit))
+	m.r.Killing, m.r.LeaderGone = false, false
+	m.r.Deadline, m.r.Stopped = time.Time{}, m.now
+	m.enter(Stopped)
+	m.r.PID = 0
+}
+
+func (m *machine) signalFailed(e SignalFailed) {
+	m.log(dlog.Crit, signalFailedText(m.p.Name, m.r.PID, m.r.Killing, e))
+	if m.r.LeaderGone {
+		return // the deadline tries again
+	}
+	m.r.Deadline = time.Time{}
+	if m.r.State != Unknown {
+		m.enter(Unknown)
+	}
+}

@@ -1,0 +1,326 @@
+package process
+
+import (
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var t0 = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+func at(secs float64) time.Time { return t0.Add(time.Duration(secs * float64(time.Second))) }
+
+// prog is the manual's default program.
+func prog(change ...func(*Program)) *Program {
+	p := &Program{Name: "web", AutoRestart: RestartUnexpected, StartSecs: 1, StartRetries: 3,
+		ExitCodes: []int{0}, StopSignal: syscall.SIGTERM, StopWaitSecs: 10}
+	for _, f := range change {
+		f(p)
+	}
+	return p
+}
+
+// script runs events through Step, and renders all that it does, a line an event.
+func script(p *Program, steps ...any) string {
+	var b strings.Builder
+	var r Record
+	now := t0
+	for _, s := range steps {
+		switch s := s.(type) {
+		case float64:
+			now = at(s)
+			continue
+		case Event:
+			var do []Action
+			r, do = Step(p, r, s, now)
+			fmt.Fprintf(&b, "%v %s:", now.Sub(t0), strings.TrimPrefix(fmt.Sprintf("%T", s), "process."))
+			for _, a := range do {
+				b.WriteString(" " + show(a))
+			}
+			if !r.Deadline.IsZero() {
+				fmt.Fprintf(&b, " [%v]", r.Deadline.Sub(t0))
+			}
+			b.WriteByte('\n')
+		}
+	}
+	return b.String()
+}
+
+func show(a Action) string {
+	switch a := a.(type) {
+	case SpawnProcess:
+		return "spawn"
+	case CancelSpawn:
+		return "cancel"
+	case Kill:
+		if a.Group {
+			return "kill group " + SignalName(a.Signal)
+		}
+		return "kill " + SignalName(a.Signal)
+	case Log:
+		return "“" + a.Text + "”"
+	case Changed:
+		s := a.From.String() + "→" + a.To.String()
+		if a.To == Starting || a.To == Backoff {
+			s += fmt.Sprintf(" tries:%d", a.Tries)
+		} else if a.PID != 0 {
+			s += fmt.Sprintf(" pid:%d", a.PID)
+		}
+		if a.Expected {
+			s += " expected"
+		}
+		return s
+	}
+	return fmt.Sprintf("%T", a)
+}
+
+func code(c int) Ended                { return Ended{Status: ExitStatus{Code: c}} }
+func killedBy(s syscall.Signal) Ended { return Ended{Status: ExitStatus{Signal: s}} }
+
+func TestStep(t *testing.T) {
+	for _, tc := range []struct {
+		rule  string
+		prog  *Program
+		steps []any
+		want  string
+	}{
+		{"a start that stays up for startsecs is RUNNING", prog(),
+			[]any{Start{}, 0.1, Spawned{42}, 1.1, Deadline{}}, `
+0s Start: STOPPED→STARTING tries:0 spawn
+100ms Spawned: “spawned: 'web' with pid 42” [1.1s]
+1.1s Deadline: STARTING→RUNNING pid:42 “success: web entered RUNNING state, process has stayed up for > than 1 seconds (startsecs)”
+`},
+		{"startsecs=0 is RUNNING at once, and an early exit is an exit", prog(func(p *Program) { p.StartSecs = 0 }),
+			[]any{Start{}, Spawned{42}, code(0)}, `
+0s Start: STOPPED→STARTING tries:0 spawn
+0s Spawned: “spawned: 'web' with pid 42” STARTING→RUNNING pid:42 “success: web entered RUNNING state, process has stayed up for > than 0 seconds (startsecs)”
+0s Ended: “exited: web (exit status 0; expected)” RUNNING→EXITED pid:42 expected
+`},
+		{"a too quick exit is a failure even with an expected code; waits grow by a second; startretries+1 tries", prog(func(p *Program) { p.StartRetries = 1 }),
+			[]any{Start{}, Spawned{42}, 0.5, code(0), 1.5, Deadline{}, Spawned{43}, 1.6, code(1)}, `
+0s Start: STOPPED→STARTING tries:0 spawn
+0s Spawned: “spawned: 'web' with pid 42” [1s]
+500ms Ended: “exited: web (exit status 0; not expected)” STARTING→BACKOFF tries:1 [1.5s]
+1.5s Deadline: BACKOFF→STARTING tries:1 spawn
+1.5s Spawned: “spawned: 'web' with pid 43” [2.5s]
+1.6s Ended: “exited: web (exit status 1; not expected)” STARTING→BACKOFF tries:2 BACKOFF→FATAL “gave up: web entered FATAL state, too many start retries too quickly”
+`},
+		{"a spawn error counts as a failed start", prog(func(p *Program) { p.StartRetries = 0 }),
+			[]any{Start{}, SpawnFailed{"can't find command 'x'"}}, `
+0s Start: STOPPED→STARTING tries:0 spawn
+0s SpawnFailed: “spawnerr: can't find command 'x'” STARTING→BACKOFF tries:1 BACKOFF→FATAL “gave up: web entered FATAL state, too many start retries too quickly”
+`},
+		{"an unexpected exit is restarted at once, with no delay", prog(),
+			[]any{Start{}, Spawned{42}, 1.0, Deadline{}, 9.0, killedBy(9)}, `
+0s Start: STOPPED→STARTING tries:0 spawn
+0s Spawned: “spawned: 'web' with pid 42” [1s]
+1s Deadline: STARTING→RUNNING pid:42 “success: web entered RUNNING state, process has stayed up for > than 1 seconds (startsecs)”
+9s Ended: “exited: web (terminated by SIGKILL; not expected)” RUNNING→EXITED pid:42 EXITED→STARTING tries:0 spawn
+`},
+		{"an exit at the very end of startsecs goes through RUNNING without a success line", prog(func(p *Program) { p.AutoRestart = RestartNever }),
+			[]any{Start{}, Spawned{42}, 1.0, code(3)}, `
+0s Start: STOPPED→STARTING tries:0 spawn
+0s Spawned: “spawned: 'web' with pid 42” [1s]
+1s Ended: STARTING→RUNNING pid:42 “exited: web (exit status 3; not expected)” RUNNING→EXITED pid:42
+`},
+		{"an expected exit with autorestart=unexpected stays EXITED; with true it is restarted", prog(func(p *Program) { p.AutoRestart, p.StartSecs = RestartAlways, 0 }),
+			[]any{Start{}, Spawned{42}, code(0)}, `
+0s Start: STOPPED→STARTING tries:0 spawn
+0s Spawned: “spawned: 'web' with pid 42” STARTING→RUNNING pid:42 “success: web entered RUNNING state, process has stayed up for > than 0 seconds (startsecs)”
+0s Ended: “exited: web (exit status 0; expected)” RUNNING→EXITED pid:42 expected EXITED→STARTING tries:0 spawn
+`},
+		{"a stop sends stopsignal, SIGKILL after stopwaitsecs, and again as long as it takes", prog(),
+			[]any{Start{}, Spawned{42}, 1.0, Deadline{}, 2.0, Stop{}, 12.0, Deadline{}, 22.0, Deadline{}, killedBy(9)}, `
+0s Start: STOPPED→STARTING tries:0 spawn
+0s Spawned: “spawned: 'web' with pid 42” [1s]
+1s Deadline: STARTING→RUNNING pid:42 “success: web entered RUNNING state, process has stayed up for > than 1 seconds (startsecs)”
+2s Stop: RUNNING→STOPPING pid:42 “killing web (pid 42) with signal SIGTERM” kill SIGTERM [12s]
+12s Deadline: “killing 'web' (42) with SIGKILL” “killing web (pid 42) with signal SIGKILL” kill SIGKILL [22s]
+22s Deadline: “killing 'web' (42) with SIGKILL” “killing web (pid 42) with signal SIGKILL” kill SIGKILL [32s]
+22s Ended: “stopped: web (terminated by SIGKILL)” STOPPING→STOPPED pid:42
+`},
+		{"stopwaitsecs=0 kills at once, then once a second", prog(func(p *Program) { p.StopWaitSecs = 0 }),
+			[]any{Start{}, Spawned{42}, Stop{}, Deadline{}}, `
+0s Start: STOPPED→STARTING tries:0 spawn
+0s Spawned: “spawned: 'web' with pid 42” [1s]
+0s Stop: STARTING→STOPPING pid:42 “killing web (pid 42) with signal SIGTERM” kill SIGTERM [0s]
+0s Deadline: “killing 'web' (42) with SIGKILL” “killing web (pid 42) with signal SIGKILL” kill SIGKILL [1s]
+`},
+		{"with stopasgroup a stop ends when the group is empty, not when the leader dies", prog(func(p *Program) { p.StopAsGroup, p.KillAsGroup, p.StartSecs = true, true, 0 }),
+			[]any{Start{}, Spawned{42}, Stop{}, Ended{Status: ExitStatus{Signal: 3}, GroupAlive: true, Survivors: "43 (etcd)"},
+				10.0, Deadline{}, 10.1, GroupGone{}}, `
+0s Start: STOPPED→STARTING tries:0 spawn
+0s Spawned: “spawned: 'web' with pid 42” STARTING→RUNNING pid:42 “success: web entered RUNNING state, process has stayed up for > than 0 seconds (startsecs)”
+0s Stop: RUNNING→STOPPING pid:42 “killing web (pid 42) process group with signal SIGTERM” kill group SIGTERM [10s]
+0s Ended: “waiting for the process group of web to end (terminated by SIGQUIT; still alive: 43 (etcd))” [10s]
+10s Deadline: “killing 'web' (42) with SIGKILL” “killing web (pid 42) process group with signal SIGKILL” kill group SIGKILL [20s]
+10.1s GroupGone: “stopped: web (terminated by SIGQUIT)” STOPPING→STOPPED pid:42
+`},
+		{"without it the stop ends with the leader, and the log names what is left", prog(func(p *Program) { p.StartSecs = 0 }),
+			[]any{Start{}, Spawned{42}, Stop{}, Ended{Status: ExitStatus{Code: 0}, GroupAlive: true, Survivors: "43 (etcd)"}}, `
+0s Start: STOPPED→STARTING tries:0 spawn
+0s Spawned: “spawned: 'web' with pid 42” STARTING→RUNNING pid:42 “success: web entered RUNNING state, process has stayed up for > than 0 seconds (startsecs)”
+0s Stop: RUNNING→STOPPING pid:42 “killing web (pid 42) with signal SIGTERM” kill SIGTERM [10s]
+0s Ended: “stopped: web (exit status 0)” STOPPING→STOPPED pid:42 “web has left processes behind in its process group: 43 (etcd)”
+`},
+		{"a stop during BACKOFF stops at once and forgets the failures", prog(),
+			[]any{Start{}, SpawnFailed{"x"}, 0.5, Stop{}, Start{}}, `
+0s Start: STOPPED→STARTING tries:0 spawn
+0s SpawnFailed: “spawnerr: x” STARTING→BACKOFF tries:1 [1s]
+500ms Stop: “Attempted to kill web, which is in BACKOFF state.” BACKOFF→STOPPED
+500ms Start: STOPPED→STARTING tries:0 spawn
+`},
+		{"the stop of a shutdown turns BACKOFF into FATAL", prog(),
+			[]any{Start{}, SpawnFailed{"x"}, Freeze{}, Stop{Final: true}}, `
+0s Start: STOPPED→STARTING tries:0 spawn
+0s SpawnFailed: “spawnerr: x” STARTING→BACKOFF tries:1 [1s]
+0s Freeze:
+0s Stop: BACKOFF→FATAL “gave up: web entered FATAL state, too many start retries too quickly”
+`},
+		{"a stop before the fork's answer cancels the spawn", prog(),
+			[]any{Start{}, Stop{}, SpawnFailed{"cancelled"}}, `
+0s Start: STOPPED→STARTING tries:0 spawn
+0s Stop: STARTING→STOPPING cancel
+0s SpawnFailed: STOPPING→STOPPED
+`},
+		{"and where the fork was quicker, the child gets the stop signal", prog(),
+			[]any{Start{}, Stop{}, 0.1, Spawned{42}, killedBy(15)}, `
+0s Start: STOPPED→STARTING tries:0 spawn
+0s Stop: STARTING→STOPPING cancel
+100ms Spawned: “spawned: 'web' with pid 42” “killing web (pid 42) with signal SIGTERM” kill SIGTERM [10.1s]
+100ms Ended: “stopped: web (terminated by SIGTERM)” STOPPING→STOPPED pid:42
+`},
+		{"a start during STOPPING is refused in the log", prog(),
+			[]any{Start{}, Spawned{42}, Stop{}, Start{}}, `
+0s Start: STOPPED→STARTING tries:0 spawn
+0s Spawned: “spawned: 'web' with pid 42” [1s]
+0s Stop: STARTING→STOPPING pid:42 “killing web (pid 42) with signal SIGTERM” kill SIGTERM [10s]
+0s Start: “process 'web' already running” [10s]
+`},
+		{"nothing is restarted once the daemon goes down", prog(func(p *Program) { p.AutoRestart = RestartAlways }),
+			[]any{Start{}, Spawned{42}, 1.0, Deadline{}, Freeze{}, code(1)}, `
+0s Start: STOPPED→STARTING tries:0 spawn
+0s Spawned: “spawned: 'web' with pid 42” [1s]
+1s Deadline: STARTING→RUNNING pid:42 “success: web entered RUNNING state, process has stayed up for > than 1 seconds (startsecs)”
+1s Freeze:
+1s Ended: “exited: web (exit status 1; not expected)” RUNNING→EXITED pid:42
+`},
+		{"a signal that can't be sent makes the state UNKNOWN; the exit is still noticed", prog(),
+			[]any{Start{}, Spawned{42}, Stop{}, SignalFailed{15, "EPERM"}, code(0)}, `
+0s Start: STOPPED→STARTING tries:0 spawn
+0s Spawned: “spawned: 'web' with pid 42” [1s]
+0s Stop: STARTING→STOPPING pid:42 “killing web (pid 42) with signal SIGTERM” kill SIGTERM [10s]
+0s SignalFailed: “unknown problem killing web (42):SIGTERM: EPERM” STOPPING→UNKNOWN pid:42
+0s Ended: “stopped: web (exit status 0)” UNKNOWN→STOPPED pid:42
+`},
+	} {
+		t.Run(tc.rule, func(t *testing.T) {
+			if diff := cmp.Diff(strings.TrimPrefix(tc.want, "\n"), script(tc.prog, tc.steps...)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestExitCode(t *testing.T) {
+	for _, tc := range []struct {
+		rule string
+		exit *ExitStatus
+		want int
+	}{
+		{"never ended", nil, 0},
+		{"by itself", &ExitStatus{Code: 3}, 3},
+		{"by a signal", &ExitStatus{Signal: 9}, -1},
+	} {
+		r := Record{Exit: tc.exit}
+		if got := r.ExitCode(); got != tc.want {
+			t.Errorf("%s: got %d, want %d", tc.rule, got, tc.want)
+		}
+	}
+}
+
+// TestExpectsIsComplete walks every pair of a reachable kind of record and an event: what is not
+// expected changes nothing and says so.
+func TestExpectsIsComplete(t *testing.T) {
+	status := &ExitStatus{}
+	records := map[string]Record{
+		"STOPPED":                     {},
+		"STARTING, fork not answered": {State: Starting},
+		"STARTING":                    {State: Starting, PID: 9, Deadline: t0},
+		"RUNNING":                     {State: Running, PID: 9},
+		"BACKOFF":                     {State: Backoff, Retries: 1, Deadline: t0},
+		"BACKOFF, frozen":             {State: Backoff, Retries: 1, Frozen: true},
+		"STOPPING, fork not answered": {State: Stopping, Killing: true},
+		"STOPPING":                    {State: Stopping, PID: 9, Killing: true, Deadline: t0},
+		"STOPPING, leader gone":       {State: Stopping, PID: 9, Killing: true, LeaderGone: true, Exit: status, Deadline: t0},
+		"EXITED":                      {State: Exited, Exit: status},
+		"FATAL":                       {State: Fatal},
+		"UNKNOWN":                     {State: Unknown, PID: 9},
+	}
+	facts := map[string]Event{
+		"Spawned": Spawned{9}, "SpawnFailed": SpawnFailed{"x"}, "Ended": code(0),
+		"GroupGone": GroupGone{}, "SignalFailed": SignalFailed{}, "Deadline": Deadline{},
+	}
+	expected := map[string]string{
+		"STOPPED":                     "",
+		"STARTING, fork not answered": "Spawned SpawnFailed",
+		"STARTING":                    "Ended SignalFailed Deadline",
+		"RUNNING":                     "Ended SignalFailed",
+		"BACKOFF":                     "Deadline",
+		"BACKOFF, frozen":             "",
+		"STOPPING, fork not answered": "Spawned SpawnFailed",
+		"STOPPING":                    "Ended SignalFailed Deadline",
+		"STOPPING, leader gone":       "GroupGone SignalFailed Deadline",
+		"EXITED":                      "",
+		"FATAL":                       "",
+		"UNKNOWN":                     "Ended SignalFailed",
+	}
+	for in, r := range records {
+		want, ok := expected[in]
+		if !ok {
+			t.Fatalf("no row for %s", in)
+		}
+		for name, e := range facts {
+			if got, want := Expects(&r, e), strings.Contains(" "+want+" ", " "+name+" "); got != want {
+				t.Errorf("%s in %s: expected %v, want %v", name, in, got, want)
+			}
+			got, do := Step(prog(), r, e, t0)
+			if Expects(&r, e) {
+				continue
+			}
+			if diff := cmp.Diff(r, got); diff != "" {
+				t.Errorf("%s in %s changed the record: %s", name, in, diff)
+			}
+			if len(do) != 1 || !strings.HasPrefix(do[0].(Log).Text, "internal error: web: ") {
+				t.Errorf("%s in %s: got %v, want one log line", name, in, do)
+			}
+		}
+	}
+}
+
+func TestStatusText(t *testing.T) {
+	for want, s := range map[string]ExitStatus{
+		"exit status 3":                       {Code: 3},
+		"terminated by SIGKILL":               {Signal: 9},
+		"terminated by SIGQUIT (core dumped)": {Signal: 3, Core: true},
+		"terminated by signal 40":             {Signal: 40},
+	} {
+		if got := s.String(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func BenchmarkStep(b *testing.B) {
+	p := prog(func(p *Program) { p.AutoRestart = RestartAlways })
+	var r Record
+	for b.Loop() {
+		for _, e := range []Event{Start{}, Spawned{42}, Deadline{}, Stop{}, killedBy(9)} {
+			r, _ = Step(p, r, e, t0)
+		}
+	}
+}
