@@ -1,9 +1,29 @@
 // Package config turns supervisord.conf into typed, expanded and checked values, and says what
-// differs between two of them.
+// differs between two of them. It reads the file and what it includes, and asks the system for
+// users and directories; it starts, opens and changes nothing.
+//
+// The way of a value, which is also the way through the files of this package:
+//
+//	find.go, flags.go   which file, and what the command line says
+//	load.go, include.go the text of all files, by package ini
+//	section.go          one option: its text, expanded, or its default
+//	option.go           a section as a table of options, and one row of it
+//	datatypes.go        text to value, with the original's words for what is wrong
+//	program.go, ...     the tables, and what the options must be to each other
+//	errors.go           everything that was wrong, each with its place and its cure
+//	diff.go             what a reread finds changed
+//
+// Load reports all errors it finds. If none of them is outside the sections of programs and
+// groups, it gives the rest of the configuration as well, for a reread to apply:
+//
+//	cfg, err := config.Load(path, flags, os.Environ())
+//	var errs config.Errors
+//	if errors.As(err, &errs) { ... }        // print each; cfg is nil or lacks the groups in cfg.Bad
 package config
 
 import (
 	"log/slog"
+	"strings"
 	"syscall"
 )
 
@@ -13,7 +33,9 @@ type Config struct {
 	Supervisord   Supervisord
 	Servers       []Server       // inet servers first, then unix, each in file order
 	RPCInterfaces []RPCInterface // in file order
-	Groups        []Group        // by (priority, name)
+	Groups        []Group        // by (priority, name); all of KindProgram
+	NotYet        []Group        // read and checked, but of a kind that can't run yet
+	Bad           []string       // names of the groups that are left out for their errors
 	Notes         []Note         // what the reading wants said once the main log is open
 }
 
@@ -42,6 +64,8 @@ type Supervisord struct {
 	StripANSI       bool
 	Environment     map[string]string
 	Identifier      string
+
+	user *string // user= as written, until everything is read
 }
 
 // A Server is one [inet_http_server] or [unix_http_server] section.
@@ -60,6 +84,23 @@ type RPCInterface struct {
 	Name    string
 	Factory string
 	Options map[string]string
+}
+
+// ServerURL is the address for SUPERVISOR_SERVER_URL of a program that names none: the first unix
+// server's, else the last inet server's. It is empty without any server.
+func (c *Config) ServerURL() string {
+	var inet string
+	for _, s := range c.Servers {
+		if s.Network == "unix" {
+			return "unix://" + s.Address
+		}
+		if strings.HasPrefix(s.Address, ":") {
+			inet = "http://localhost" + s.Address
+		} else {
+			inet = "http://" + s.Address
+		}
+	}
+	return inet
 }
 
 // A Kind tells the three sections apart that make a group of processes.
@@ -92,9 +133,9 @@ type EventListener struct {
 // FastCGI is what [fcgi-program:x] has beyond a program.
 type FastCGI struct {
 	Socket   string // "tcp://host:port" or "unix:///path"
-	Backlog  int
-	UID, GID int // -1: as it is
-	Mode     int // -1: not set
+	Backlog  int    // 0: as large as the system allows
+	UID, GID int    // -1: as it is
+	Mode     int    // -1: not set
 }
 
 // Source is where a section was first seen.
@@ -137,7 +178,9 @@ type Process struct {
 	RedirectStderr bool
 	Stdout, Stderr Log
 	Environment    map[string]string // [supervisord] environment= and the program's own, merged
-	ServerURL      string            // empty: AUTO
+	ServerURL      string            // empty: AUTO, or with ServerURLSet: none
+	ServerURLSet   bool
+	FastCGI        *FastCGI // the socket that is its stdin; nil for all but a fcgi-program
 	Source         Source
 }
 

@@ -1,0 +1,49 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"strings"
+)
+
+// Find looks for the configuration file where the original does when -c is not given. The path is
+// empty if there is none; tried lists the places in the order of the search.
+func Find(argv0 string) (found string, tried []string) {
+	up := dirName(dirName(argv0))
+	if up != "" && !strings.HasSuffix(up, "/") {
+		up += "/"
+	}
+	tried = []string{
+		up + "etc/supervisord.conf",
+		up + "supervisord.conf",
+		"supervisord.conf",
+		"etc/supervisord.conf",
+		"/etc/supervisord.conf",
+		"/etc/supervisor/supervisord.conf",
+	}
+	for _, p := range tried {
+		if _, err := os.Stat(p); err == nil {
+			return p, tried
+		}
+	}
+	return "", tried
+}
+
+// NotFound is what supervisord says when Find has found nothing. supervisorctl says nothing then
+// and runs with defaults (LoadCtl with an empty path).
+func NotFound(tried []string) error {
+	return errors.New("No config file found at default paths (" + strings.Join(tried, ", ") +
+		"); use the -c option to specify a config file at a different path")
+}
+
+// dirName is what is before the last slash of p; unlike path.Dir it is empty for a bare name.
+func dirName(p string) string {
+	i := strings.LastIndexByte(p, '/')
+	if i < 0 {
+		return ""
+	}
+	if head := strings.TrimRight(p[:i], "/"); head != "" {
+		return head
+	}
+	return p[:i+1]
+}

@@ -1,0 +1,63 @@
+package config
+
+import (
+	"slices"
+	"strings"
+)
+
+const stockResultHandler = "supervisor.dispatchers:default_handler"
+
+// listenerOptions are what [eventlistener:x] has for its group; without a priority it starts
+// before everything and stops after it.
+var listenerOptions = []option[group]{
+	opt("priority", "-1", integer, func(g *group) *int { return &g.Priority }),
+	opt("buffer_size", "10", integer, func(g *group) *int { return &g.listener.BufferSize }),
+	opt("events", "", list, func(g *group) *[]string { return &g.listener.Events }),
+	opt("result_handler", stockResultHandler, str, func(g *group) *string { return &g.listener.ResultHandler }),
+}
+
+// eventTypes are the names that events= may have.
+var eventTypes = []string{
+	"EVENT",
+	"PROCESS_STATE", "PROCESS_STATE_STOPPED", "PROCESS_STATE_EXITED", "PROCESS_STATE_STARTING",
+	"PROCESS_STATE_STOPPING", "PROCESS_STATE_BACKOFF", "PROCESS_STATE_FATAL", "PROCESS_STATE_RUNNING",
+	"PROCESS_STATE_UNKNOWN",
+	"PROCESS_COMMUNICATION", "PROCESS_COMMUNICATION_STDOUT", "PROCESS_COMMUNICATION_STDERR",
+	"PROCESS_LOG", "PROCESS_LOG_STDOUT", "PROCESS_LOG_STDERR",
+	"REMOTE_COMMUNICATION",
+	"SUPERVISOR_STATE_CHANGE", "SUPERVISOR_STATE_CHANGE_RUNNING", "SUPERVISOR_STATE_CHANGE_STOPPING",
+	"TICK", "TICK_5", "TICK_60", "TICK_3600",
+	"PROCESS_GROUP", "PROCESS_GROUP_ADDED", "PROCESS_GROUP_REMOVED",
+}
+
+// readListener reads an [eventlistener:x].
+func (r *reader) readListener(s *section, g *group) {
+	l := &g.listener
+	ok := read(s, listenerOptions, g)
+	if ok && l.BufferSize < 1 {
+		s.fail("buffer_size", "", "["+s.Name+"] section sets invalid buffer_size ("+s.raw("buffer_size")+")", "use 1 or more")
+	}
+	if ok && l.ResultHandler != stockResultHandler {
+		s.fail("result_handler", l.ResultHandler, l.ResultHandler+" cannot be resolved within ["+s.Name+"]",
+			"Python result handlers can't be loaded here; remove the option")
+	}
+	if ok && len(l.Events) == 0 {
+		s.fail("events", "", "["+s.Name+`] section requires an "events" line`, "add a line events=, such as events=PROCESS_STATE")
+	}
+	for i, name := range l.Events {
+		l.Events[i] = strings.ToUpper(name)
+		if !slices.Contains(eventTypes, l.Events[i]) {
+			s.fail("events", name, "Unknown event type "+l.Events[i]+" in ["+s.Name+"] events",
+				"use "+strings.Join(eventTypes, ", "))
+		}
+	}
+	slices.Sort(l.Events)
+	l.Events = slices.Compact(l.Events)
+
+	g.Listener = l
+	g.Processes, _ = r.processes(s.Section, g.Name)
+	if len(g.Processes) > 0 && g.Processes[0].RedirectStderr {
+		s.fail("redirect_stderr", s.raw("redirect_stderr"), "["+s.Name+"] section sets redirect_stderr=true but this is not allowed "+
+			"because it will interfere with the eventlistener protocol", "remove redirect_stderr")
+	}
+}
