@@ -475,3 +475,12 @@ func (m *machine) signalFailed(e SignalFailed) {
 		m.enter(Unknown)
 	}
 }
+
+// A CommandError says why a program's command can't be executed; the text is the original's
+// (spec process §5).
+type CommandError struct {
+	NotFound bool // there is no such file; else it is there and can't be run
+	Text     string
+}
+
+func (e *CommandError) Error() string { return e.Text }

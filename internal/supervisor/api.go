@@ -1,4 +1,3 @@
-// Package supervisor is the loop.
 package supervisor
 
 import (
@@ -7,6 +6,15 @@ import (
 
 	"holdfast/internal/config"
 	"holdfast/internal/process"
+)
+
+// A Mood is what the supervisor as a whole is about; the numbers are the API's.
+type Mood int
+
+const (
+	MoodShutdown   Mood = -1
+	MoodRestarting Mood = 0
+	MoodRunning    Mood = 1
 )
 
 // An Info is what the outside may know of one process; a copy.
@@ -70,6 +78,7 @@ func (e *Error) Error() string {
 	}
 	return string(e.Reason) + ": " + e.Detail
 }
+
 func (e *Error) Unwrap() error { return e.Reason }
 
 // API is what the faces call. Every method may be called from any goroutine; a method with wait
@@ -86,7 +95,7 @@ type API interface {
 	StopProcess(ctx context.Context, name string, wait bool) error
 	StopGroup(ctx context.Context, group string, wait bool) ([]Result, error)
 	StopAll(ctx context.Context, wait bool) ([]Result, error)
-	// Signal takes the signal as the client wrote it: a name or a number in text.
+	// SignalProcess takes the signal as the client wrote it: a name or a number in text.
 	SignalProcess(ctx context.Context, name, signal string) error
 	SignalGroup(ctx context.Context, group, signal string) ([]Result, error)
 	SignalAll(ctx context.Context, signal string) ([]Result, error)
@@ -104,3 +113,5 @@ type API interface {
 	SendRemoteCommEvent(typ, data string) error
 	Identifier() (string, error)
 }
+
+var _ API = (*Supervisor)(nil)

@@ -1,0 +1,225 @@
+package supervisor
+
+import (
+	"context"
+	"slices"
+
+	"holdfast/internal/config"
+	"holdfast/internal/process"
+)
+
+// ReloadConfig reads the configuration anew and says how it differs from the active groups. No
+// process is touched: AddGroup and RemoveGroup apply it. Where single programs are bad, the
+// others can be applied all the same, and the error tells of the bad ones.
+func (s *Supervisor) ReloadConfig(context.Context) (added, changed, removed []string, err error) {
+	if err := s.Ready(); err != nil {
+		return nil, nil, nil, err
+	}
+	parsed, loadErr := s.Load()
+	err = s.visit(func() error {
+		if parsed != nil {
+			s.keepBad(parsed)
+			s.parsed = parsed
+		}
+		if loadErr != nil {
+			return &Error{ErrCantReread, loadErr.Error()}
+		}
+		added, changed, removed = config.Diff(s.activeConfig(), parsed.Groups)
+		return nil
+	})
+	return added, changed, removed, err
+}
+
+// keepBad puts the active definition of a group into parsed where the one in the file is bad, so
+// that a slip in a file doesn't make its group look removed.
+func (s *Supervisor) keepBad(parsed *config.Config) {
+	for _, name := range parsed.Bad {
+		if g := s.group(name); g != nil {
+			parsed.Groups = append(parsed.Groups, *g.config)
+		}
+	}
+}
+
+func (s *Supervisor) activeConfig() []config.Group {
+	active := make([]config.Group, len(s.groups))
+	for i, g := range s.groups {
+		active[i] = *g.config
+	}
+	return active
+}
+
+// AddGroup makes a group of the configuration that was read last active, and starts those of its
+// processes that ask for it.
+func (s *Supervisor) AddGroup(_ context.Context, name string) error {
+	var wanted config.Group
+	lookUp := func() error {
+		if s.group(name) != nil {
+			return &Error{ErrAlreadyAdded, name}
+		}
+		i := slices.IndexFunc(s.parsed.Groups, func(g config.Group) bool { return g.Name == name })
+		if i < 0 {
+			return &Error{ErrBadName, name}
+		}
+		wanted = s.parsed.Groups[i]
+		return nil
+	}
+	if err := s.visit(lookUp); err != nil {
+		return err
+	}
+	prepared, err := s.Hands.Prepare(&wanted)
+	if err != nil {
+		return &Error{ErrFailed, err.Error()}
+	}
+	return s.visit(func() error {
+		if s.group(name) != nil { // another caller was quicker
+			return &Error{ErrAlreadyAdded, name}
+		}
+		s.autostart(s.add(prepared))
+		return nil
+	})
+}
+
+// add makes g active: behind the groups of its priority, and of lower ones.
+func (s *Supervisor) add(cfg *config.Group) *group {
+	g := &group{config: cfg}
+	for i := range cfg.Processes {
+		c := &cfg.Processes[i]
+		g.procs = append(g.procs, &proc{group: g, config: c, program: program(c), index: -1})
+	}
+	at := slices.IndexFunc(s.groups, func(o *group) bool { return o.config.Priority > cfg.Priority })
+	if at < 0 {
+		at = len(s.groups)
+	}
+	s.groups = slices.Insert(s.groups, at, g)
+	return g
+}
+
+// program is the part of c that the pure machine needs.
+func program(c *config.Process) process.Program {
+	return process.Program{
+		Name:         c.Name,
+		AutoRestart:  process.AutoRestart(c.AutoRestart),
+		StartSecs:    c.StartSecs,
+		StartRetries: c.StartRetries,
+		ExitCodes:    c.ExitCodes,
+		StopSignal:   c.StopSignal,
+		StopWaitSecs: c.StopWaitSecs,
+		StopAsGroup:  c.StopAsGroup,
+		KillAsGroup:  c.KillAsGroup,
+	}
+}
+
+// RemoveGroup forgets a group whose processes are all in a stopped state.
+func (s *Supervisor) RemoveGroup(_ context.Context, name string) error {
+	return s.visit(func() error {
+		g := s.group(name)
+		if g == nil {
+			return &Error{ErrBadName, name}
+		}
+		// An UNKNOWN process that lives on would be nobody's then.
+		if slices.ContainsFunc(g.procs, func(p *proc) bool { return p.unstopped() || p.record.PID != 0 }) {
+			return &Error{ErrStillRunning, name}
+		}
+		for _, p := range g.procs {
+			delete(s.spawns, p.record.Spawn)
+			p.removed = true
+		}
+		s.groups = slices.DeleteFunc(s.groups, func(o *group) bool { return o == g })
+		return nil
+	})
+}
+
+// SendStdin writes to a process's standard input.
+func (s *Supervisor) SendStdin(_ context.Context, name, chars string) error {
+	var spawn uint64
+	if err := s.visit(func() error {
+		p, err := s.find(name)
+		if err != nil {
+			return err
+		}
+		if p.record.PID == 0 || p.record.Killing {
+			return &Error{ErrNotRunning, name}
+		}
+		spawn = p.record.Spawn
+		return nil
+	}); err != nil {
+		return err
+	}
+	if err := s.Hands.WriteStdin(spawn, []byte(chars)); err != nil {
+		return &Error{ErrNoFile, name}
+	}
+	return nil
+}
+
+// ClearLogs empties the logs of a process; one that has none open is left alone.
+func (s *Supervisor) ClearLogs(_ context.Context, name string) error {
+	var spawn uint64
+	if err := s.visit(func() error {
+		p, err := s.find(name)
+		if err == nil {
+			spawn = p.record.Spawn
+		}
+		return err
+	}); err != nil {
+		return err
+	}
+	return s.clear(spawn, name)
+}
+
+func (s *Supervisor) clear(spawn uint64, name string) error {
+	if err := s.Hands.ClearLogs(spawn); err != nil {
+		return &Error{ErrFailed, name}
+	}
+	return nil
+}
+
+// ClearAllLogs does what ClearLogs does, for every process.
+func (s *Supervisor) ClearAllLogs(context.Context) ([]Result, error) {
+	targets, err := s.inGroup("", func(process.State) bool { return true })
+	if err != nil {
+		return nil, err
+	}
+	results := make([]Result, len(targets))
+	spawns := make([]uint64, len(targets))
+	err = s.visit(func() error {
+		for i, t := range targets {
+			spawns[i] = t.proc.record.Spawn
+			results[i] = t.proc.result(nil)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i, t := range targets {
+		results[i].Err = s.clear(spawns[i], t.name)
+	}
+	return results, nil
+}
+
+// Ready answers nil while the mood is RUNNING.
+func (s *Supervisor) Ready() error { return s.visit(func() error { return nil }) }
+
+// Shutdown begins to stop everything; Run returns when that is done.
+func (s *Supervisor) Shutdown() error { return s.leave(MoodShutdown) }
+
+// Restart begins to stop everything, to be started anew by whoever called Run.
+func (s *Supervisor) Restart() error { return s.leave(MoodRestarting) }
+
+func (s *Supervisor) leave(m Mood) error {
+	return s.visit(func() error {
+		s.setMood(m)
+		return nil
+	})
+}
+
+// SendRemoteCommEvent brings an event from a client to those who listen for it.
+func (s *Supervisor) SendRemoteCommEvent(_, _ string) error {
+	return nil // there are no event listeners yet
+}
+
+// Identifier is the supervisor's name, as the configuration read last has it.
+func (s *Supervisor) Identifier() (id string, err error) {
+	err = s.visit(func() error { id = s.parsed.Supervisord.Identifier; return nil })
+	return id, err
+}

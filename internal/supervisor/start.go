@@ -1,0 +1,163 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+
+	"holdfast/internal/process"
+)
+
+// A target is a process that a call is about, and the name that the caller's faults give it.
+type target struct {
+	proc *proc
+	name string
+}
+
+// StartProcess starts one process. With wait it returns when the process is RUNNING, or has
+// failed once; without, when it has been forked.
+func (s *Supervisor) StartProcess(ctx context.Context, name string, wait bool) error {
+	var t target
+	if err := s.visit(func() (err error) {
+		t.proc, err = s.find(name)
+		t.name = name
+		return err
+	}); err != nil {
+		return err
+	}
+	return one(s.start(ctx, []target{t}, wait))
+}
+
+// StartGroup starts those processes of a group that are in no running state.
+func (s *Supervisor) StartGroup(ctx context.Context, group string, wait bool) ([]Result, error) {
+	targets, err := s.inGroup(group, func(st process.State) bool { return !st.IsRunning() })
+	if err != nil {
+		return nil, err
+	}
+	return s.start(ctx, targets, wait)
+}
+
+// StartAll does what StartGroup does, for every group.
+func (s *Supervisor) StartAll(ctx context.Context, wait bool) ([]Result, error) {
+	targets, err := s.inGroup("", func(st process.State) bool { return !st.IsRunning() })
+	if err != nil {
+		return nil, err
+	}
+	return s.start(ctx, targets, wait)
+}
+
+// inGroup lists the processes of a group, or of all groups for "", whose state is wanted.
+func (s *Supervisor) inGroup(name string, wanted func(process.State) bool) ([]target, error) {
+	var targets []target
+	err := s.visit(func() error {
+		groups := s.groups
+		if name != "" {
+			g := s.group(name)
+			if g == nil {
+				return &Error{ErrBadName, name}
+			}
+			groups = []*group{g}
+		}
+		for _, g := range groups {
+			for _, p := range g.byPriority(false) {
+				if wanted(p.record.State) {
+					targets = append(targets, target{p, p.namespec()})
+				}
+			}
+		}
+		return nil
+	})
+	return targets, err
+}
+
+// one is the outcome of a call on a single process.
+func one(results []Result, err error) error {
+	if err != nil {
+		return err
+	}
+	return results[0].Err
+}
+
+// start starts targets together, and returns when each outcome is known: first those that were
+// clear at once, then the others as they come.
+func (s *Supervisor) start(ctx context.Context, targets []target, wait bool) ([]Result, error) {
+	// The lookups may block, on a mount that is gone for instance, so they are made here.
+	checks := make([]error, len(targets))
+	for i, t := range targets {
+		checks[i] = commandError(s.Hands.Check(t.proc.config))
+	}
+	reply := make(chan Result, len(targets)) // room for every answer, so that the loop never waits
+	err := s.visit(func() error {
+		for i, t := range targets {
+			err := checks[i]
+			over := err != nil
+			if !over {
+				over, err = s.begin(t, wait)
+			}
+			if over {
+				reply <- t.proc.result(err)
+				continue
+			}
+			w := waiter{kind: forked, name: t.name, reply: reply, proc: t.proc.result(nil)}
+			if wait {
+				w.kind = up
+			}
+			s.await(t.proc, w)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.collect(ctx, reply, len(targets), procs(targets))
+}
+
+// begin starts t's process; over tells that there is nothing to wait for.
+func (s *Supervisor) begin(t target, wait bool) (over bool, err error) {
+	p := t.proc
+	switch state := p.record.State; {
+	case p.removed:
+		return true, &Error{ErrBadName, t.name}
+	case state.IsRunning():
+		return true, &Error{ErrAlreadyStarted, t.name}
+	case state == process.Unknown:
+		return true, &Error{ErrFailed, t.name + " is in an unknown process state"}
+	}
+	stopping := p.record.State == process.Stopping
+	s.step(p, process.Start{})
+	if !stopping {
+		return false, nil
+	}
+	if wait {
+		return true, &Error{ErrAbnormalTermination, t.name}
+	}
+	return true, nil
+}
+
+// commandError is the fault for a command that can't be executed.
+func commandError(err error) error {
+	var bad *process.CommandError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &bad) && bad.NotFound:
+		return &Error{ErrNoFile, bad.Text}
+	}
+	return &Error{ErrNotExecutable, err.Error()}
+}
+
+func procs(targets []target) []*proc {
+	list := make([]*proc, len(targets))
+	for i, t := range targets {
+		list[i] = t.proc
+	}
+	return list
+}
+
+// autostart starts those processes of g that ask for it.
+func (s *Supervisor) autostart(g *group) {
+	for _, p := range g.procs {
+		if p.config.AutoStart {
+			s.step(p, process.Start{})
+		}
+	}
+}

@@ -1,0 +1,315 @@
+// Package supervisor is the loop: one goroutine that owns every group, every process's record,
+// the deadlines, whoever waits for a process, and the order of a shutdown. It decides, through
+// the pure machine of package process, and lets hands act; it touches no file, socket, clock
+// other than time.Now, or process, and nothing that can block runs on it.
+//
+// Wishes come in as calls of the API's methods, from any goroutine; facts come in as Post. Both
+// go through one mailbox, in order. What takes time (looking a command up, reading the
+// configuration, writing to a child) runs on the caller's goroutine, before or after its visit
+// to the loop.
+package supervisor
+
+import (
+	"container/heap"
+	"log/slog"
+	"slices"
+	"syscall"
+	"time"
+
+	"holdfast/internal/config"
+	"holdfast/internal/process"
+)
+
+// Hands do what the loop decides. Spawn, Cancel and Signal are called on the loop and return at
+// once; what comes of them is posted. The others may block and are called on a caller's
+// goroutine.
+type Hands interface {
+	// Spawn starts a process under a number that is unique in the daemon; one of
+	// process.Spawned and process.SpawnFailed follows, and after Spawned one process.Ended.
+	Spawn(p *config.Process, spawn uint64)
+	// Cancel makes a Spawn that has not forked yet fail promptly.
+	Cancel(spawn uint64)
+	// Signal reports process.SignalFailed for any failure but that there is no such process.
+	Signal(spawn uint64, sig syscall.Signal, group bool)
+
+	// Check tells whether p's command could be executed now; the error is a
+	// *process.CommandError.
+	Check(p *config.Process) error
+	WriteStdin(spawn uint64, data []byte) error
+	ClearLogs(spawn uint64) error
+	// Prepare returns g with its AUTO logs made.
+	Prepare(g *config.Group) (*config.Group, error)
+}
+
+// Options is what a Supervisor needs from outside.
+type Options struct {
+	Hands Hands
+	Log   *slog.Logger
+	// Load reads the configuration anew. With an error it may still return the groups that were
+	// good.
+	Load func() (*config.Config, error)
+}
+
+// A Supervisor owns the groups and their processes. Make it with New, then Run it.
+type Supervisor struct {
+	Options
+	mail mailbox
+
+	// Owned by the loop from here on.
+	mood       Mood
+	parsed     *config.Config // read last; AddGroup takes from here
+	groups     []*group       // by priority, then in the order of their coming
+	spawns     map[uint64]*proc
+	lastSpawn  uint64
+	deadlines  deadlines
+	toStop     []*group // in a shutdown: what is still to be stopped, the last one first
+	nextReport time.Time
+}
+
+// A group is an active group.
+type group struct {
+	config *config.Group
+	procs  []*proc // in configuration order
+}
+
+// A proc is one active process.
+type proc struct {
+	group   *group
+	config  *config.Process
+	program process.Program
+	record  process.Record
+	waiters []waiter
+	// stopReport is when the log next says that somebody waits for its stop; zero: nobody does.
+	stopReport time.Time
+	index      int  // in deadlines; -1: not there
+	removed    bool // its group is gone; a caller may still hold it
+}
+
+// New makes a Supervisor with no group. cfg's groups are added, and their processes started, by
+// Run.
+func New(cfg *config.Config, o Options) *Supervisor {
+	return &Supervisor{
+		Options: o,
+		mail:    newMailbox(),
+		mood:    MoodRunning,
+		parsed:  cfg,
+		spawns:  make(map[uint64]*proc),
+	}
+}
+
+// Post brings the fact e about the process that was spawned under the number spawn. It never
+// blocks.
+func (s *Supervisor) Post(spawn uint64, e process.Event) {
+	s.mail.put(func() {
+		if p := s.spawns[spawn]; p != nil && p.record.Spawn == spawn {
+			s.step(p, e)
+			if !awaitsFacts(&p.record) {
+				delete(s.spawns, spawn)
+			}
+		}
+	})
+}
+
+// awaitsFacts tells whether more facts about r's last spawn matter.
+func awaitsFacts(r *process.Record) bool {
+	return r.PID != 0 || !r.State.IsStopped() && r.State != process.Backoff
+}
+
+// Run adds groups (prepared by the hands), starts what is to be started, and returns when a
+// shutdown or a restart that was asked for has stopped everything: MoodShutdown or
+// MoodRestarting.
+func (s *Supervisor) Run(groups []*config.Group) Mood {
+	defer s.mail.close()
+	for _, g := range groups {
+		s.add(g)
+	}
+	for _, g := range slices.Clone(s.groups) {
+		s.autostart(g)
+	}
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		s.expire()
+		if s.mood != MoodRunning && s.shutdownDone() {
+			return s.mood
+		}
+		if at := s.nextDeadline(); at.IsZero() {
+			timer.Stop()
+		} else {
+			timer.Reset(time.Until(at))
+		}
+		select {
+		case <-s.mail.wake:
+			for _, f := range s.mail.take() {
+				f()
+			}
+		case <-timer.C:
+		}
+	}
+}
+
+// step carries out what e does to p.
+func (s *Supervisor) step(p *proc, e process.Event) {
+	r, do := process.Step(&p.program, p.record, e, time.Now())
+	p.record = r
+	for _, a := range do {
+		switch a := a.(type) {
+		case process.SpawnProcess:
+			delete(s.spawns, p.record.Spawn)
+			s.lastSpawn++
+			p.record.Spawn = s.lastSpawn
+			s.spawns[s.lastSpawn] = p
+			s.Hands.Spawn(p.config, s.lastSpawn)
+		case process.CancelSpawn:
+			s.Hands.Cancel(p.record.Spawn)
+		case process.Kill:
+			s.Hands.Signal(p.record.Spawn, a.Signal, a.Group)
+		case process.Log:
+			s.log(a.Level, a.Text)
+		case process.Changed:
+			p.tellWaiters(a.To)
+		}
+	}
+	p.tellWaiters(p.record.State)
+	s.schedule(p)
+}
+
+// shutdownDone advances the shutdown: the last group of toStop is told to stop, and dropped once
+// it has (spec process §3). It tells whether nothing is left.
+func (s *Supervisor) shutdownDone() bool {
+	for len(s.toStop) > 0 {
+		g := s.toStop[len(s.toStop)-1]
+		for _, p := range g.byPriority(true) {
+			s.step(p, process.Stop{Final: true})
+		}
+		if g.unstopped() {
+			break
+		}
+		s.toStop = s.toStop[:len(s.toStop)-1]
+	}
+	if len(s.toStop) == 0 {
+		return true
+	}
+	if now := time.Now(); !now.Before(s.nextReport) {
+		s.nextReport = now.Add(3 * time.Second)
+		s.logShutdown()
+	}
+	return false
+}
+
+// SetMood begins a shutdown or a restart, and returns the mood that there was. A shutdown
+// overrides a restart under way, but not the other way round (spec process §8).
+func (s *Supervisor) SetMood(m Mood) (before Mood) {
+	s.mail.call(func() { before = s.setMood(m) })
+	return before
+}
+
+func (s *Supervisor) setMood(m Mood) (before Mood) {
+	before = s.mood
+	if m < before {
+		s.mood = m
+	}
+	if before == MoodRunning && m != MoodRunning {
+		s.toStop = slices.Clone(s.groups)
+		for _, g := range s.groups {
+			for _, p := range g.procs {
+				s.step(p, process.Freeze{})
+			}
+		}
+	}
+	return before
+}
+
+// unstopped tells whether a process of g is not in one of the stopped states, or is and lives.
+func (g *group) unstopped() bool {
+	return slices.ContainsFunc(g.procs, func(p *proc) bool { return p.unstopped() })
+}
+
+// UNKNOWN counts as stopped, as in the original: its process can't be signalled.
+func (p *proc) unstopped() bool { return !p.record.State.IsStopped() }
+
+// byPriority lists g's processes by priority, equal ones in configuration order; reversed for a
+// shutdown.
+func (g *group) byPriority(reverse bool) []*proc {
+	list := slices.Clone(g.procs)
+	slices.SortStableFunc(list, func(a, b *proc) int { return a.config.Priority - b.config.Priority })
+	if reverse {
+		slices.Reverse(list)
+	}
+	return list
+}
+
+// expire sends Deadline to every process whose deadline has passed, and repeats the log's word
+// about stops that somebody waits for.
+func (s *Supervisor) expire() {
+	now := time.Now()
+	for len(s.deadlines) > 0 {
+		p := s.deadlines[0]
+		if p.nextDeadline().After(now) {
+			return
+		}
+		if d := p.record.Deadline; !d.IsZero() && !d.After(now) {
+			s.step(p, process.Deadline{})
+		}
+		if r := p.stopReport; !r.IsZero() && !r.After(now) {
+			p.stopReport = now.Add(2 * time.Second)
+			s.logWaitingToStop(p)
+		}
+		s.schedule(p)
+	}
+}
+
+func (s *Supervisor) nextDeadline() time.Time {
+	var at time.Time
+	if len(s.deadlines) > 0 {
+		at = s.deadlines[0].nextDeadline()
+	}
+	if s.mood != MoodRunning && (at.IsZero() || s.nextReport.Before(at)) {
+		at = s.nextReport
+	}
+	return at
+}
+
+// schedule puts p where its deadline belongs.
+func (s *Supervisor) schedule(p *proc) {
+	switch wanted := !p.nextDeadline().IsZero(); {
+	case wanted && p.index < 0:
+		heap.Push(&s.deadlines, p)
+	case wanted:
+		heap.Fix(&s.deadlines, p.index)
+	case p.index >= 0:
+		heap.Remove(&s.deadlines, p.index)
+	}
+}
+
+func (p *proc) nextDeadline() time.Time {
+	at := p.record.Deadline
+	if at.IsZero() || !p.stopReport.IsZero() && p.stopReport.Before(at) {
+		at = p.stopReport
+	}
+	return at
+}
+
+// deadlines is a heap of the processes that have one, the earliest first.
+type deadlines []*proc
+
+func (d deadlines) Len() int           { return len(d) }
+func (d deadlines) Less(i, j int) bool { return d[i].nextDeadline().Before(d[j].nextDeadline()) }
+func (d deadlines) Swap(i, j int) {
+	d[i], d[j] = d[j], d[i]
+	d[i].index, d[j].index = i, j
+}
+
+func (d *deadlines) Push(x any) {
+	p := x.(*proc)
+	p.index = len(*d)
+	*d = append(*d, p)
+}
+
+func (d *deadlines) Pop() any {
+	old := *d
+	p := old[len(old)-1]
+	*d = old[:len(old)-1]
+	p.index = -1
+	return p
+}

@@ -1,0 +1,146 @@
+package supervisor
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"holdfast/internal/process"
+)
+
+// A wait is what somebody waits for a process to become.
+type wait int
+
+const (
+	forked  wait = iota // the spawn is answered
+	up                  // RUNNING, or it is clear that this start will not get there
+	stopped             // one of the stopped states
+)
+
+// A waiter is a caller whose answer depends on what becomes of a process.
+type waiter struct {
+	kind  wait
+	name  string // as the caller calls it, for the fault's text
+	reply chan<- Result
+	proc  Result // Err is filled in when it is sent
+}
+
+// await leaves w with p, unless its answer is known already.
+func (s *Supervisor) await(p *proc, w waiter) {
+	p.waiters = append(p.waiters, w)
+	p.tellWaiters(p.record.State)
+	if w.kind == stopped && !p.record.State.IsStopped() {
+		s.logWaitingToStop(p)
+		p.stopReport = time.Now().Add(2 * time.Second)
+		s.schedule(p)
+	}
+}
+
+// tellWaiters answers those whose wait ends with p being in state.
+func (p *proc) tellWaiters(state process.State) {
+	p.waiters = slices.DeleteFunc(p.waiters, func(w waiter) bool {
+		over, reason := w.over(p, state)
+		if !over {
+			return false
+		}
+		if reason != "" {
+			w.proc.Err = &Error{reason, w.name}
+		}
+		w.reply <- w.proc
+		return true
+	})
+	if !slices.ContainsFunc(p.waiters, func(w waiter) bool { return w.kind == stopped }) {
+		p.stopReport = time.Time{}
+	}
+}
+
+// over tells whether w's wait ends with p being in state, and if badly, why.
+func (w *waiter) over(p *proc, state process.State) (bool, Reason) {
+	if w.kind == stopped {
+		return state.IsStopped(), ""
+	}
+	switch state {
+	case process.Starting:
+		return w.kind == forked && p.record.PID != 0, ""
+	case process.Running:
+		return true, ""
+	case process.Backoff, process.Fatal:
+		return true, ErrSpawn
+	case process.Exited:
+		if w.kind == forked {
+			return true, ""
+		}
+	}
+	return true, ErrAbnormalTermination
+}
+
+// collect receives n results in the order of their coming. When ctx ends first the waiters are
+// dropped; what they waited for goes on.
+func (s *Supervisor) collect(ctx context.Context, reply chan Result, n int, procs []*proc) ([]Result, error) {
+	results := make([]Result, 0, n)
+	for len(results) < n {
+		select {
+		case r := <-reply:
+			results = append(results, r)
+		case <-ctx.Done():
+			s.mail.put(func() {
+				for _, p := range procs {
+					p.waiters = slices.DeleteFunc(p.waiters, func(w waiter) bool { return w.reply == reply })
+					p.tellWaiters(p.record.State)
+					s.schedule(p)
+				}
+			})
+			return nil, ctx.Err()
+		}
+	}
+	return results, nil
+}
+
+// visit runs f on the loop, unless the mood or the end of the loop forbids it.
+func (s *Supervisor) visit(f func() error) error {
+	err := error(&Error{Reason: ErrShutdownState})
+	s.mail.call(func() {
+		if s.mood == MoodRunning {
+			err = f()
+		}
+	})
+	return err
+}
+
+// find looks up "group:name", or "name" for "name:name".
+func (s *Supervisor) find(name string) (*proc, error) {
+	groupName, procName, ok := strings.Cut(name, ":")
+	if !ok {
+		procName = groupName
+	}
+	if g := s.group(groupName); g != nil {
+		for _, p := range g.procs {
+			if p.config.Name == procName {
+				return p, nil
+			}
+		}
+	}
+	return nil, &Error{ErrBadName, name}
+}
+
+func (s *Supervisor) group(name string) *group {
+	for _, g := range s.groups {
+		if g.config.Name == name {
+			return g
+		}
+	}
+	return nil
+}
+
+// namespec is how a process is called when its group is not plain from the context.
+func (p *proc) namespec() string {
+	if p.group.config.Name == p.config.Name {
+		return p.config.Name
+	}
+	return p.group.config.Name + ":" + p.config.Name
+}
+
+func (p *proc) result(err error) Result {
+	return Result{Name: p.config.Name, Group: p.group.config.Name, Err: err}
+}
