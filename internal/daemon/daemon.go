@@ -1,0 +1,276 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"holdfast/internal/child"
+	"holdfast/internal/config"
+	"holdfast/internal/dlog"
+	"holdfast/internal/httpd"
+	"holdfast/internal/launch"
+	"holdfast/internal/process"
+	"holdfast/internal/rpc"
+	"holdfast/internal/supervisor"
+	"holdfast/internal/web"
+)
+
+// A Daemon is supervisord in one process.
+type Daemon struct {
+	path    string // absolute path of the configuration file
+	flags   *config.Flags
+	environ []string
+	stdout  *os.File
+	stderr  *os.File
+	ready   *os.File // non-nil: a parent waits for the word that this process is up
+
+	cfg      *config.Config // of this round
+	log      *dlog.Log
+	sup      *supervisor.Supervisor
+	hands    *child.Manager
+	wrotePID bool
+	notes    []config.Note // for the log that is not open yet
+}
+
+// Run runs supervisord on cfg, and on what the file says then after each restart, until it is
+// shut down. The error is for the terminal; it comes before anything was started.
+func (d *Daemon) Run(cfg *config.Config) error {
+	if err := launch.CloseOnExec(); err != nil {
+		return fmt.Errorf("cannot look at the open files in /proc/self/fd: %w", err)
+	}
+	d.cfg = cfg
+	if err := d.dropPrivileges(); err != nil {
+		return err
+	}
+	if err := d.raiseLimits(); err != nil {
+		return err
+	}
+	if err := launch.Subreaper(); err != nil {
+		return fmt.Errorf("cannot become the reaper of orphans: %w", err)
+	}
+	for {
+		mood, err := d.round()
+		if err != nil || mood == supervisor.MoodShutdown {
+			return err
+		}
+		d.reread()
+	}
+}
+
+// reread reads the configuration for the next round.
+//
+// Differs: the original ends with status 2 if it is bad now, after it has stopped everything. Here
+// the round that was goes on with the configuration that it had.
+func (d *Daemon) reread() {
+	cfg, err := config.Load(d.path, d.flags, d.environ)
+	d.notes = nil
+	if err != nil {
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			d.note(dlog.Crit, "the configuration can't be used, the one before is kept: "+line)
+		}
+		d.cfg.Notes = nil
+		return
+	}
+	d.cfg = cfg
+	d.noteRoot()
+}
+
+// round is one life of the supervisor, from its log to its end or restart.
+func (d *Daemon) round() (supervisor.Mood, error) {
+	if err := d.openLog(); err != nil {
+		return 0, err
+	}
+	defer d.log.Close(2 * time.Second)
+	logger := d.log.Logger()
+	for _, n := range append(d.notes, d.cfg.Notes...) {
+		logger.Log(context.Background(), n.Level, n.Text)
+	}
+	d.notes = nil
+
+	listeners, err := d.listen()
+	if err != nil {
+		return 0, err
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		for _, l := range listeners {
+			l.Close(ctx)
+		}
+	}()
+
+	// Differs: the original cleans up first, and so deletes the AUTO logs of a running instance
+	// when it is started a second time.
+	sv := &d.cfg.Supervisord
+	if !sv.NoCleanup {
+		child.CleanAutoLogs(sv.ChildLogDir, sv.Identifier, logger)
+	}
+	d.hands = child.New(child.Options{
+		Log:         logger,
+		Report:      func(spawn uint64, e process.Event) { d.sup.Post(spawn, e) },
+		ChildLogDir: sv.ChildLogDir,
+		Identifier:  sv.Identifier,
+		Environ:     d.environ,
+		ServerURL:   serverURL(d.cfg.Servers),
+	})
+	defer d.hands.Close()
+	d.sup = supervisor.New(d.cfg, supervisor.Options{
+		Hands: d.hands,
+		Log:   logger,
+		Load:  func() (*config.Config, error) { return config.Load(d.path, d.flags, d.environ) },
+	})
+	groups, err := d.prepare()
+	if err != nil {
+		return 0, err
+	}
+	launch.OnOrphan(d.orphan)
+
+	handler := d.handler(d.cfg)
+	for _, l := range listeners {
+		go l.Serve(handler) // ends with l.Close, above
+	}
+	stopSignals := d.handleSignals()
+	defer stopSignals()
+	d.detach()
+	d.writePIDFile()
+	defer d.removePIDFile()
+	return d.sup.Run(groups), nil
+}
+
+func (d *Daemon) note(level slog.Level, text string) {
+	d.notes = append(d.notes, config.Note{Level: level, Text: text})
+}
+
+func (d *Daemon) openLog() (err error) {
+	sv := &d.cfg.Supervisord
+	o := dlog.Options{File: sv.LogFile, MaxBytes: sv.LogFileMaxBytes, Backups: sv.LogFileBackups, Level: sv.LogLevel}
+	if sv.LogFile == "syslog" {
+		o.File = "" // said among the notes: not working yet
+	}
+	if sv.NoDaemon && !sv.Silent {
+		o.Stdout = d.stdout
+	}
+	d.log, err = dlog.New(o)
+	if err != nil {
+		return fmt.Errorf("%w (logfile= in [supervisord], or -l, says where the log goes)", err)
+	}
+	return nil
+}
+
+// listen opens the HTTP servers.
+func (d *Daemon) listen() (open []*httpd.Listener, err error) {
+	logger := d.log.Logger()
+	for _, s := range d.cfg.Servers {
+		l, err := httpd.Listen(httpd.Server{
+			Network: s.Network, Address: s.Address, Chmod: s.Chmod, UID: s.UID, GID: s.GID,
+			Username: s.Username, Password: s.Password, Log: logger, Stderr: d.stderr,
+		})
+		if err != nil {
+			for _, l := range open {
+				l.Close(context.Background())
+			}
+			return nil, listenError(s, err)
+		}
+		open = append(open, l)
+		for _, i := range d.cfg.RPCInterfaces {
+			logger.Info("RPC interface '" + i.Name + "' initialized")
+		}
+		if s.Username == "" {
+			logger.Log(context.Background(), dlog.Crit,
+				"Server '"+s.Section+"' running without any HTTP authentication checking")
+		}
+	}
+	return open, nil
+}
+
+// listenError is the original's text for a server that can't be opened, with the place added.
+func listenError(s config.Server, err error) error {
+	var chown *httpd.ChownError
+	var errno syscall.Errno
+	where := "[" + s.Section + "] " + s.Address + ": "
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return errors.New(where + "Another program is already listening on a port that one of our HTTP servers is " +
+			"configured to use.  Shut this program down first before starting supervisord.")
+	case errors.As(err, &chown):
+		return errors.New(where + chown.Error())
+	case errors.As(err, &errno):
+		return fmt.Errorf("%sCannot open an HTTP server: socket.error reported errno.%s (%d): %w",
+			where, launch.ErrnoName(errno), int(errno), err)
+	}
+	return fmt.Errorf("%sCannot open an HTTP server: %w", where, err)
+}
+
+// serverURL is where children find their supervisor (spec config §8): the first unix server,
+// else the last inet server.
+func serverURL(servers []config.Server) string {
+	url := ""
+	for _, s := range servers {
+		if s.Network == "unix" {
+			return "unix://" + s.Address
+		}
+		host, port, _ := strings.Cut(s.Address, ":")
+		if host == "" {
+			host = "localhost"
+		}
+		url = "http://" + host + ":" + port
+	}
+	return url
+}
+
+// handler joins the faces.
+func (d *Daemon) handler(cfg *config.Config) http.Handler {
+	var namespaces []string
+	for _, i := range cfg.RPCInterfaces {
+		namespaces = append(namespaces, i.Name)
+	}
+	face := faceOf{d}
+	calls := rpc.New(d.sup, face, rpc.Options{Namespaces: namespaces, Log: d.log.Logger()})
+	pages := web.New(d.sup, face)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, rpc.Prefix) {
+			calls.ServeHTTP(w, r)
+			return
+		}
+		pages.ServeHTTP(w, r)
+	})
+}
+
+// faceOf answers the faces what is the daemon's to know.
+type faceOf struct{ d *Daemon }
+
+func (f faceOf) Version() string     { return Version }
+func (f faceOf) PID() int            { return os.Getpid() }
+func (f faceOf) MainLog() string     { return f.d.log.Path() }
+func (f faceOf) ClearMainLog() error { return f.d.log.Clear() }
+
+// prepare makes the groups' AUTO logs.
+func (d *Daemon) prepare() ([]*config.Group, error) {
+	var groups []*config.Group
+	for i := range d.cfg.Groups {
+		g, err := d.hands.Prepare(&d.cfg.Groups[i])
+		if err != nil {
+			return nil, err
+		}
+		groups = append(groups, g)
+	}
+	return groups, nil
+}
+
+// orphan notes that a process was waited for that this daemon has not started.
+func (d *Daemon) orphan(pid int, status process.ExitStatus) {
+	level := dlog.Debug
+	if os.Getpid() == 1 {
+		level = dlog.Info
+	}
+	// Differs: the original only sees orphans as PID 1 and says this at INFO; as the reaper of
+	// all its descendants Holdfast sees each one, and says so at DEBG unless it is PID 1.
+	d.log.Logger().Log(context.Background(), level, fmt.Sprintf("reaped unknown pid %d (%s)", pid, status))
+}

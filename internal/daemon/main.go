@@ -1,0 +1,94 @@
+// Package daemon is supervisord: it boots, becomes a daemon, joins the supervisor's loop with its
+// hands and faces, hands signals on, and stops or starts all over when it is told to.
+//
+//	command line -> config.Load -> [a second process in the background] -> user, limits -> main log
+//	-> HTTP servers -> AUTO logs -> detach, pidfile -> supervisor.Run -> the end, or once more
+//
+// It is the only package that knows all the others.
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"holdfast/internal/config"
+	"holdfast/internal/launch"
+)
+
+// Version is what supervisord -v and getSupervisorVersion say: the version of Supervisor whose
+// behaviour this is, and Holdfast's own behind the plus sign.
+const Version = "4.4.0+holdfast.0.1.0"
+
+// Main is supervisord with the given argv; the result is its exit status: 0 after a shutdown, or
+// once the background process is up, 2 for what is wrong with the command line, the configuration
+// or the surroundings.
+func Main(argv []string, stdout, stderr *os.File) int {
+	flags, err := config.ParseFlags(argv[0], argv[1:])
+	switch {
+	case err != nil:
+		return usage(stderr, argv[0], err)
+	case flags.Help:
+		fmt.Fprint(stdout, config.Usage(argv[0]))
+		return 0
+	case flags.Version:
+		fmt.Fprintln(stdout, Version)
+		return 0
+	}
+	path, err := findConfig(argv[0], flags, stderr)
+	if err != nil {
+		return usage(stderr, argv[0], err)
+	}
+	environ := os.Environ()
+	cfg, err := config.Load(path, flags, environ)
+	if err != nil {
+		return usage(stderr, argv[0], err)
+	}
+	ready := launch.Ready()
+	if !cfg.Supervisord.NoDaemon && ready == nil {
+		status, err := launch.Background()
+		if err != nil {
+			return usage(stderr, argv[0], fmt.Errorf("cannot start the background process: %w", err))
+		}
+		return status
+	}
+	d := &Daemon{path: cfg.Path, flags: flags, environ: environ, stdout: stdout, stderr: stderr, ready: ready}
+	if err := d.Run(cfg); err != nil {
+		return usage(stderr, argv[0], err)
+	}
+	return 0
+}
+
+// findConfig is the file of -c, or the first one in the usual places.
+func findConfig(argv0 string, flags *config.Flags, stderr io.Writer) (string, error) {
+	if flags.HasConfig {
+		return flags.ConfigFile, nil
+	}
+	path, tried := config.Find(argv0)
+	if path == "" {
+		return "", errors.New("No config file found at default paths (" + strings.Join(tried, ", ") +
+			"); use the -c option to specify a config file at a different path")
+	}
+	if os.Getuid() == 0 && os.Getenv(launch.ReadyEnv) == "" {
+		fmt.Fprintln(stderr, argv0+": UserWarning: Supervisord is running as root and it is searching for its "+
+			"configuration file in default locations (including its current working directory); you probably want "+
+			"to specify a \"-c\" argument specifying an absolute path to a configuration file for improved security.")
+	}
+	return path, nil
+}
+
+// usage prints every error of err on a line of its own, and where to find help.
+func usage(stderr io.Writer, argv0 string, err error) int {
+	var many config.Errors
+	if errors.As(err, &many) {
+		for _, e := range many {
+			fmt.Fprintln(stderr, "Error: "+e.Error())
+		}
+	} else {
+		fmt.Fprintln(stderr, "Error: "+err.Error())
+	}
+	fmt.Fprintln(stderr, "For help, use "+argv0+" -h")
+	return 2
+}

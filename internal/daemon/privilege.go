@@ -1,0 +1,105 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"holdfast/internal/dlog"
+	"holdfast/internal/rlimit"
+)
+
+// dropPrivileges becomes the user of [supervisord] user=, with all its groups.
+func (d *Daemon) dropPrivileges() error {
+	uid := d.cfg.Supervisord.UID
+	if uid == nil {
+		d.noteRoot()
+		return nil
+	}
+	if *uid != os.Getuid() {
+		if os.Getuid() != 0 {
+			return errors.New("Can't drop privilege as nonroot user" +
+				" ([supervisord] user= is another user than the one who starts supervisord; start it as root, or leave user= out)")
+		}
+		if err := become(*uid); err != nil {
+			return fmt.Errorf("cannot become user %d of [supervisord] user=: %w", *uid, err)
+		}
+	}
+	d.note(dlog.Info, fmt.Sprintf("Set uid to user %d succeeded", *uid))
+	return nil
+}
+
+// noteRoot has it said that nobody decided to run as root.
+func (d *Daemon) noteRoot() {
+	if os.Getuid() == 0 && d.cfg.Supervisord.UID == nil {
+		d.note(dlog.Crit, "Supervisor is running as root.  Privileges were not dropped because no user is specified "+
+			"in the config file.  If you intend to run as root, you can set user=root in the config file to avoid this message.")
+	}
+}
+
+func become(uid int) error {
+	u, err := user.LookupId(strconv.Itoa(uid))
+	if err != nil {
+		return err
+	}
+	gid, err := strconv.Atoi(u.Gid)
+	if err != nil {
+		return err
+	}
+	ids, err := u.GroupIds()
+	if err != nil {
+		return err
+	}
+	groups := []int{gid}
+	for _, id := range ids {
+		if n, err := strconv.Atoi(id); err == nil && n != gid {
+			groups = append(groups, n)
+		}
+	}
+	if err := syscall.Setgroups(groups); err != nil {
+		return fmt.Errorf("cannot set groups: %w", err)
+	}
+	if err := syscall.Setgid(gid); err != nil {
+		return fmt.Errorf("cannot set group %d: %w", gid, err)
+	}
+	return syscall.Setuid(uid)
+}
+
+// raiseLimits sees to minfds and minprocs: for this process, and so for its children.
+func (d *Daemon) raiseLimits() error {
+	sv := &d.cfg.Supervisord
+	if l, ok := rlimit.NoFile(); ok && l.Cur < uint64(sv.MinFDs) {
+		want, err := raise(unix.RLIMIT_NOFILE, l, uint64(sv.MinFDs))
+		if err != nil {
+			return fmt.Errorf(`The minimum number of file descriptors required to run this process is %d as per the `+
+				`"minfds" command-line argument or config file setting. The current environment will only allow you to `+
+				`open %d file descriptors.  Either raise the number of usable file descriptors in your environment `+
+				`(see README.rst) or lower the minfds setting in the config file to allow the process to start.`, sv.MinFDs, l.Max)
+		}
+		rlimit.SetNoFile(want)
+		d.note(dlog.Info, fmt.Sprintf("Increased RLIMIT_NOFILE limit to %d", sv.MinFDs))
+	}
+	var l unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NPROC, &l) == nil && l.Cur < uint64(sv.MinProcs) {
+		if _, err := raise(unix.RLIMIT_NPROC, rlimit.Limit(l), uint64(sv.MinProcs)); err != nil {
+			return fmt.Errorf(`The minimum number of available processes required to run this program is %d as per the `+
+				`"minprocs" command-line argument or config file setting. The current environment will only allow you to `+
+				`open %d processes.  Either raise the number of usable processes in your environment (see README.rst) `+
+				`or lower the minprocs setting in the config file to allow the program to start.`, sv.MinProcs, l.Max)
+		}
+		d.note(dlog.Info, fmt.Sprintf("Increased RLIMIT_NPROC limit to %d", sv.MinProcs))
+	}
+	return nil
+}
+
+// raise sets the soft limit to min, and the hard one where it is lower.
+func raise(resource int, now rlimit.Limit, min uint64) (rlimit.Limit, error) {
+	want := rlimit.Limit{Cur: min, Max: max(min, now.Max)}
+	l := unix.Rlimit(want)
+	return want, unix.Setrlimit(resource, &l)
+}
