@@ -1,0 +1,2 @@
+// Package examples holds configurations to start from; its tests load them.
+package examples
