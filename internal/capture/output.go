@@ -1,0 +1,258 @@
+package capture
+
+import (
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// chunk is the most that is moved at once. The original reads as much, so a log file exceeds
+	// maxbytes by no more than that.
+	chunk = 128 << 10
+
+	// interval is the least time between two splices of a stream of small writes, each of which
+	// would cost as much as its write. In this time a fast writer does not fill 64 KiB.
+	interval = 250 * time.Microsecond
+
+	// retryEvery is how long a log file that could not be written to is left alone.
+	retryEvery = time.Second
+
+	// patience bounds what waits for a target: a slow reader may hold up the child for so long.
+	patience = time.Second
+)
+
+// An Output is one pipe on its way into one log file.
+type Output struct {
+	r    *os.File // nil, or what fd is from
+	fd   int      // the pipe
+	size int      // of the pipe
+	s    *Sink
+	name string
+	log  *slog.Logger
+	poll *poller
+
+	mu     sync.Mutex
+	closed bool            // guarded by mu
+	drains []chan struct{} // guarded by mu; new ones, each closed when it is satisfied
+
+	kick chan struct{} // wakes run: anyone sends who has a reason; one that is pending is enough
+	done chan struct{} // closed by run at its end
+
+	// What follows is run's own.
+
+	draining  []chan struct{} // the drains that it is at
+	left      int             // and the bytes that they still want moved
+	last      time.Time       // when a chunk was moved last
+	streaming bool            // and the one before was moved not long before that
+
+	copying bool    // the target refuses splice
+	held    []byte  // copied out of the pipe and not yet written
+	buffer  *[]byte // held's array, to be given back to buffers; nil if held is empty
+
+	refusedAt time.Time     // since when the target takes nothing; zero if it does
+	retryIn   time.Duration // for a target that said EAGAIN
+	failing   bool          // and that was said
+	proved    bool          // it has taken something since
+	deadUntil time.Time     // after EPIPE: until then everything is discarded
+	lost      int64         // bytes that were discarded
+}
+
+// Start begins to copy r to s. It owns both from now on. r must be the reading end of a pipe and
+// have its final size. The name is what the log calls the output.
+//
+// It goes on until the pipe has no more writers or Close is called.
+func Start(r *os.File, s *Sink, name string, log *slog.Logger) *Output {
+	o := newOutput(r, s, name, log)
+	go o.run()
+	return o
+}
+
+func newOutput(r *os.File, s *Sink, name string, log *slog.Logger) *Output {
+	return &Output{
+		r: r, s: s, name: name, log: log, fd: -1,
+		kick: make(chan struct{}, 1),
+		done: make(chan struct{}),
+	}
+}
+
+// open takes the pipe out of r, away from the runtime's poller.
+func (o *Output) open() error {
+	raw, err := o.r.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var fd int
+	if err := raw.Control(func(f uintptr) {
+		fd = int(f)
+		o.fd, err = unix.FcntlInt(f, unix.F_DUPFD_CLOEXEC, 3)
+	}); err != nil {
+		return err
+	}
+	if err == nil {
+		o.r.Close()
+		o.r = nil
+	} else { // no more descriptors: watched twice it works as well
+		o.fd = fd
+	}
+	o.size = pipeSize(o.fd)
+	if err := unix.SetNonblock(o.fd, true); err != nil {
+		return err
+	}
+	if o.poll, err = thePoller(); err != nil {
+		return err
+	}
+	return o.poll.add(o)
+}
+
+// Drain returns when every byte that was in the pipe at the call is in the log; it is for the moment
+// when the child has been reaped. Others may go on writing to the pipe, and the Output goes on with
+// it. Drain does not wait for a target that takes nothing: what is in the pipe then stays there,
+// for the Output to log later.
+func (o *Output) Drain() {
+	drained := make(chan struct{})
+	o.wake(func() { o.drains = append(o.drains, drained) })
+	bound := time.NewTimer(2 * patience) // a disk that hangs in the kernel
+	defer bound.Stop()
+	select {
+	case <-drained:
+	case <-o.done:
+	case <-bound.C:
+	}
+}
+
+// Close stops the copying and drops what is in the pipe. It does not wait; Done tells.
+func (o *Output) Close() {
+	o.wake(func() { o.closed = true })
+}
+
+// Done is closed when the Output has ended, and its pipe and its Sink are closed.
+func (o *Output) Done() <-chan struct{} { return o.done }
+
+// wake sets a wish and makes run see it, wherever it waits.
+func (o *Output) wake(wish func()) {
+	o.mu.Lock()
+	wish()
+	o.mu.Unlock()
+	o.kickOff()
+}
+
+// kickOff makes run look at everything again.
+func (o *Output) kickOff() {
+	select {
+	case o.kick <- struct{}{}:
+	default:
+	}
+}
+
+// run is the Output's goroutine. It ends at the end of the pipe or by Close.
+func (o *Output) run() {
+	defer o.finish()
+	err := o.open()
+	for err == nil && o.wishes() {
+		o.coalesce()
+		var n int
+		switch n, err = o.move(); {
+		case err == errEmpty:
+			o.drained()
+			o.recovered()
+			if err = o.poll.kickOnce(o); err == nil {
+				<-o.kick
+			}
+		case err != nil:
+			o.refused(err)
+			err = nil
+		case n == 0:
+			return
+		default:
+			o.accepted(n)
+		}
+	}
+	if err != nil {
+		o.say(slog.LevelError, "cannot read its output: "+err.Error())
+	}
+}
+
+// wishes takes in what others want; false means to end.
+func (o *Output) wishes() bool {
+	o.mu.Lock()
+	closed, drains := o.closed, o.drains
+	o.drains = nil
+	o.mu.Unlock()
+	if len(drains) > 0 {
+		o.draining = append(o.draining, drains...)
+		if o.left = len(o.held) + inPipe(o.fd); o.left == 0 {
+			o.drained()
+		}
+	}
+	return !closed
+}
+
+// wished tells whether there is something for wishes.
+func (o *Output) wished() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.closed || len(o.drains) > 0
+}
+
+// coalesce lets small writes come together. After a quiet time the first is moved at once.
+func (o *Output) coalesce() {
+	if len(o.draining) > 0 || time.Since(o.last) >= interval {
+		return
+	}
+	if n := inPipe(o.fd); n < o.size/2 && (n > 0 || o.streaming) {
+		o.pause()
+	}
+}
+
+// pause waits for the next tick, or a wish.
+func (o *Output) pause() {
+	o.poll.kickAtTick(o)
+	<-o.kick
+}
+
+// accepted notes that the target took n bytes.
+func (o *Output) accepted(n int) {
+	now := time.Now()
+	o.streaming = now.Sub(o.last) < 4*interval
+	o.last = now
+	o.refusedAt = time.Time{}
+	o.proved = o.failing && o.deadUntil.IsZero()
+	if o.left -= n; o.left <= 0 {
+		o.drained()
+	}
+	if n >= min(chunk, o.size/2) {
+		o.recovered()
+	}
+}
+
+// drained tells those who wait in Drain.
+func (o *Output) drained() {
+	for _, d := range o.draining {
+		close(d)
+	}
+	o.draining, o.left = nil, 0
+}
+
+// finish is the end of run.
+func (o *Output) finish() {
+	o.lost += int64(len(o.held))
+	o.release()
+	o.tellLost()
+	o.drained()
+	if o.poll != nil {
+		o.poll.remove(o)
+	}
+	if o.r != nil {
+		o.r.Close()
+	} else {
+		unix.Close(o.fd)
+	}
+	if err := o.s.Close(); err != nil {
+		o.say(slog.LevelError, "cannot close its log: "+err.Error())
+	}
+	close(o.done)
+}

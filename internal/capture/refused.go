@@ -1,0 +1,107 @@
+package capture
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"syscall"
+	"time"
+)
+
+// refused handles a target that did not take what is in the pipe: it says so once and returns when
+// it is time for another try.
+func (o *Output) refused(err error) {
+	now := time.Now()
+	if o.refusedAt.IsZero() {
+		o.refusedAt, o.retryIn = now, time.Millisecond
+	}
+	busy := errors.Is(err, syscall.EAGAIN)
+	broken := errors.Is(err, syscall.EPIPE)
+	if !o.failing && (!busy || now.Sub(o.refusedAt) >= patience) {
+		o.failing = true
+		then := "its output waits, and is tried again every second"
+		if broken {
+			then = "its output is discarded"
+		}
+		o.say(slog.LevelError, fmt.Sprintf("cannot write to log %q: %v; %s", o.s.path(), reason(err), then))
+	}
+	o.proved = false
+	if o.failing {
+		o.drained()
+	}
+	switch {
+	case broken:
+		o.deadUntil = now.Add(retryEvery)
+		o.lost += int64(len(o.held))
+		o.release()
+	case busy:
+		o.await(o.retryIn)
+		o.retryIn = min(2*o.retryIn, retryEvery)
+	default:
+		o.await(retryEvery)
+	}
+}
+
+// await waits for d, or until there is a wish. While the target fails it keeps the child from
+// blocking: it discards the oldest output when the pipe gets full.
+func (o *Output) await(d time.Duration) {
+	over := time.NewTimer(d)
+	defer over.Stop()
+	if o.failing {
+		o.poll.kickAlways(o) // without it the look at the pipe comes with the next try
+	}
+	for !o.wished() {
+		if o.failing && len(o.held)+inPipe(o.fd) >= o.nearlyFull() {
+			o.drop(o.size / 4)
+			continue
+		}
+		select {
+		case <-over.C:
+			return
+		case <-o.kick:
+			if o.failing {
+				time.Sleep(time.Millisecond) // each write leads here; a flood must not make this spin
+			}
+		}
+	}
+}
+
+// nearlyFull is the number of bytes from which on the child's next write might block. A pipe is
+// full when its pages are taken, and writes of a little more than half a page fill but half of each.
+func (o *Output) nearlyFull() int { return max(o.size/2-4096, o.size/4) }
+
+// recovered notes that the target takes output again.
+func (o *Output) recovered() {
+	if !o.proved {
+		return
+	}
+	o.failing, o.proved = false, false
+	if o.lost == 0 {
+		o.say(slog.LevelInfo, fmt.Sprintf("log %q can be written to again; nothing was lost", o.s.path()))
+		return
+	}
+	o.say(slog.LevelWarn, fmt.Sprintf("log %q can be written to again; %d bytes of its output were lost", o.s.path(), o.lost))
+	o.lost = 0
+}
+
+// tellLost says at the end what was lost and not yet spoken of.
+func (o *Output) tellLost() {
+	if o.lost > 0 {
+		o.say(slog.LevelWarn, fmt.Sprintf("%d bytes of its output for log %q were lost", o.lost, o.s.path()))
+		o.lost = 0
+	}
+}
+
+func (o *Output) say(level slog.Level, text string) {
+	o.log.Log(context.Background(), level, o.name+": "+text)
+}
+
+// reason is the errno in err, without what was wrapped round it.
+func reason(err error) error {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return errno
+	}
+	return err
+}

@@ -1,0 +1,223 @@
+// Package child runs children: it finds their command, opens their logs and pipes, has package
+// launch start them, carries their output into their logs and data to their stdin, and reports
+// facts (package process) to the loop.
+//
+//	Spawn  ->  Spawned{PID}     ->  Ended{Status}  ->  (GroupGone, where the group is awaited)
+//	       ->  SpawnFailed{Err}
+//
+// Ended is reported when what the process wrote is in its logs, and not before. What others still
+// write to its pipes, children that it left behind, goes on being logged until they end.
+//
+// Methods that the loop calls return at once. What may block, be it a log on a disk that hangs,
+// blocks a goroutine of that one child.
+package child
+
+import (
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"syscall"
+
+	"holdfast/internal/capture"
+	"holdfast/internal/config"
+	"holdfast/internal/launch"
+	"holdfast/internal/process"
+)
+
+// Options are what a Manager needs from outside.
+type Options struct {
+	Log *slog.Logger
+	// Report takes the facts. It is called from any goroutine, the caller's of Signal and Cancel
+	// too, and must not block.
+	Report      func(spawn uint64, e process.Event)
+	ChildLogDir string   // for AUTO logs
+	Identifier  string   // in their names
+	Environ     []string // the daemon's own, which children inherit
+	ServerURL   string   // for SUPERVISOR_SERVER_URL, where the program names none; may be empty
+}
+
+// A Manager has the children of one daemon.
+type Manager struct {
+	opts    Options
+	environ environ
+	logs    *capture.Logs
+	closing chan struct{} // closed by Close
+
+	mu   sync.Mutex
+	runs map[uint64]*run // guarded by mu; by spawn number
+}
+
+// New makes a Manager with no children.
+func New(o Options) *Manager {
+	return &Manager{
+		opts:    o,
+		environ: parseEnviron(o.Environ),
+		logs:    capture.NewLogs(o.Log),
+		closing: make(chan struct{}),
+		runs:    make(map[uint64]*run),
+	}
+}
+
+// A run is one spawn, from the wish to the last byte of its output.
+type run struct {
+	m     *Manager
+	spawn uint64
+	p     *config.Process
+
+	mu    sync.Mutex
+	stage stage           // guarded by mu
+	proc  *launch.Process // guarded by mu; set together with stage running
+
+	settled chan struct{} // closed when Spawned or SpawnFailed was reported
+	gone    chan struct{} // closed when the process group is empty
+
+	// Set before settled is closed, constant after; nil if there was no fork.
+	stdin   *stdin
+	outputs []*capture.Output
+	sinks   []*capture.Sink // what outputs write to, in the same order
+}
+
+type stage int
+
+const (
+	preparing stage = iota // can be cancelled
+	forking                // can't any more
+	running
+	over // failed, cancelled, or ended; for good
+)
+
+// to goes from one stage to another, unless the run is elsewhere.
+func (r *run) to(from, to stage) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stage != from {
+		return false
+	}
+	r.stage = to
+	return true
+}
+
+func (m *Manager) run(spawn uint64) *run {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.runs[spawn]
+}
+
+func (m *Manager) forget(spawn uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.runs, spawn)
+}
+
+// Cancel makes a Spawn that has not begun to fork fail at once, even one whose goroutine hangs. If
+// the fork has begun, Spawned or SpawnFailed comes as it would have.
+func (m *Manager) Cancel(spawn uint64) {
+	r := m.run(spawn)
+	if r == nil || !r.to(preparing, over) {
+		return
+	}
+	m.forget(spawn)
+	m.report(spawn, process.SpawnFailed{Err: "start of '" + r.p.Name + "' was cancelled"})
+	close(r.settled)
+}
+
+func (m *Manager) report(spawn uint64, e process.Event) {
+	select {
+	case <-m.closing:
+	default:
+		m.opts.Report(spawn, e)
+	}
+}
+
+// Signal sends a signal to the process, or to its process group; to the group also after the
+// process itself has ended, while the group's end is awaited. SignalFailed is reported for any
+// failure but that there is nobody.
+func (m *Manager) Signal(spawn uint64, sig syscall.Signal, group bool) {
+	r := m.run(spawn)
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	proc := r.proc
+	r.mu.Unlock()
+	if proc == nil {
+		return
+	}
+	if err := proc.Signal(sig, group); err != nil && err != syscall.ESRCH {
+		m.report(spawn, process.SignalFailed{Signal: sig, Err: err.Error()})
+	}
+}
+
+// live returns the run if its process was started and has not ended.
+func (m *Manager) live(spawn uint64) *run {
+	r := m.run(spawn)
+	if r == nil {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stage != running {
+		return nil
+	}
+	return r
+}
+
+// WriteStdin queues data for the process's stdin; the writing goes on behind the caller. The error
+// is ErrStdinClosed or ErrStdinFull, and then nothing of data was taken.
+func (m *Manager) WriteStdin(spawn uint64, data []byte) error {
+	r := m.live(spawn)
+	if r == nil {
+		return ErrStdinClosed
+	}
+	return r.stdin.write(data)
+}
+
+// ClearLogs deletes the contents of the logs of a running process, backups excepted. As in the
+// original it is a success without effect for one that does not run.
+func (m *Manager) ClearLogs(spawn uint64) error {
+	r := m.live(spawn)
+	if r == nil {
+		return nil
+	}
+	for i, s := range r.sinks {
+		select {
+		case <-r.outputs[i].Done(): // the process has closed that output
+		default:
+			if err := s.Clear(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// ReopenLogs opens all logs anew (SIGUSR2).
+func (m *Manager) ReopenLogs() { m.logs.Reopen() }
+
+// Close ends the logging of all outputs, after what is in their pipes, and returns when it has
+// ended. Processes are left alone, and nothing is reported any more. It must be called once.
+func (m *Manager) Close() {
+	m.mu.Lock()
+	close(m.closing)
+	runs := slices.Collect(maps.Values(m.runs))
+	m.mu.Unlock()
+	var all sync.WaitGroup
+	for _, r := range runs {
+		if r.to(preparing, over) {
+			continue // its goroutine puts away what it has
+		}
+		all.Go(func() {
+			<-r.settled
+			if r.stdin != nil {
+				r.stdin.close()
+			}
+			r.drain()
+			for _, o := range r.outputs {
+				o.Close()
+			}
+			r.finish()
+		})
+	}
+	all.Wait()
+}

@@ -1,0 +1,211 @@
+package child
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"holdfast/internal/config"
+	"holdfast/internal/process"
+)
+
+// The children of these tests are the test binary under names that say what they do: "child-wait"
+// and so on.
+func TestMain(m *testing.M) {
+	if what, ok := strings.CutPrefix(filepath.Base(os.Args[0]), "child-"); ok {
+		beChild(what, os.Args[1:])
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func beChild(what string, args []string) {
+	switch what {
+	case "report": // what it was given
+		wd, _ := os.Getwd()
+		fmt.Printf("args %q\ncwd %s\numask %03o\n", os.Args[1:], wd, syscall.Umask(0))
+		for _, e := range os.Environ() {
+			fmt.Println(e)
+		}
+	case "burst": // much, and exits at once
+		os.Stdout.Write(bytes.Repeat([]byte("0123456789abcde\n"), 300<<10/16))
+		fmt.Fprintln(os.Stderr, "to stderr")
+		os.Exit(3)
+	case "mixed":
+		for i := range 10 {
+			fmt.Fprintln(os.Stdout, "out", i)
+			fmt.Fprintln(os.Stderr, "err", i)
+		}
+	case "wait":
+		fmt.Println("ready")
+		time.Sleep(time.Hour)
+	case "ignore-term":
+		signal.Ignore(syscall.SIGTERM)
+		fmt.Println("member ready")
+		time.Sleep(time.Hour)
+	case "echo": // lines, and says how many bytes
+		fmt.Println("ready")
+		in := bufio.NewReader(os.Stdin)
+		for {
+			line, err := in.ReadString('\n')
+			if err != nil {
+				return
+			}
+			fmt.Printf("%d %.20q\n", len(line), line)
+		}
+	case "close-stdin":
+		os.Stdin.Close()
+		fmt.Println("closed")
+		time.Sleep(time.Hour)
+	case "leave": // another one behind, with the same outputs
+		exe := filepath.Join(filepath.Dir(os.Args[0]), "child-"+args[0])
+		if _, err := syscall.ForkExec(exe, append([]string{exe}, args[1:]...),
+			&syscall.ProcAttr{Env: os.Environ(), Files: []uintptr{0, 1, 2}}); err != nil {
+			panic(err)
+		}
+		fmt.Println("leader done")
+	case "late": // writes when a file appears
+		for _, err := os.Stat(args[0]); err != nil; _, err = os.Stat(args[0]) {
+			time.Sleep(5 * time.Millisecond)
+		}
+		fmt.Println("late words")
+	default:
+		panic("no child called " + what)
+	}
+}
+
+// bound is how long a broken test takes to fail.
+const bound = 20 * time.Second
+
+// A rig is a Manager with the facts it has reported.
+type rig struct {
+	*Manager
+	t     *testing.T
+	dir   string
+	last  uint64
+	mu    sync.Mutex
+	facts map[uint64][]process.Event // guarded by mu
+	news  chan struct{}              // closed and replaced at each fact; guarded by mu
+}
+
+func newRig(t *testing.T) *rig {
+	k := &rig{t: t, dir: t.TempDir(), facts: make(map[uint64][]process.Event), news: make(chan struct{})}
+	k.Manager = New(Options{
+		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Report: func(spawn uint64, e process.Event) {
+			k.mu.Lock()
+			defer k.mu.Unlock()
+			k.facts[spawn] = append(k.facts[spawn], e)
+			close(k.news)
+			k.news = make(chan struct{})
+		},
+		ChildLogDir: k.dir, Identifier: "supervisor",
+		Environ: []string{"PATH=/bin:/usr/bin", "HOME=/root", "A=inherited"}, ServerURL: "unix:///run/x.sock",
+	})
+	t.Cleanup(func() {
+		for spawn := uint64(1); spawn <= k.last; spawn++ {
+			k.Signal(spawn, syscall.SIGKILL, true)
+		}
+		k.Close()
+	})
+	return k
+}
+
+// command is the test binary by the name of a child.
+func (k *rig) command(what string) string {
+	k.t.Helper()
+	path := filepath.Join(k.dir, "child-"+what)
+	self, err := os.Executable()
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	if err := os.Symlink(self, path); err != nil && !os.IsExist(err) {
+		k.t.Fatal(err)
+	}
+	return path
+}
+
+// program is a process that runs child-WHAT and logs to out.log and err.log.
+func (k *rig) program(what string, args ...string) *config.Process {
+	return &config.Process{
+		Name: "web", Group: "site", Command: strings.Join(append([]string{k.command(what)}, args...), " "),
+		Stdout: config.Log{File: filepath.Join(k.dir, "out.log")},
+		Stderr: config.Log{File: filepath.Join(k.dir, "err.log")},
+	}
+}
+
+func (k *rig) spawn(p *config.Process) uint64 {
+	k.last++
+	k.Spawn(p, k.last)
+	return k.last
+}
+
+// fact waits for the n-th fact about a spawn, from 0.
+func (k *rig) fact(spawn uint64, n int) process.Event {
+	k.t.Helper()
+	timeout := time.After(bound)
+	for {
+		k.mu.Lock()
+		facts, news := k.facts[spawn], k.news
+		k.mu.Unlock()
+		if len(facts) > n {
+			return facts[n]
+		}
+		select {
+		case <-news:
+		case <-timeout:
+			k.t.Fatalf("spawn %d: no fact %d after %#v; out.log: %q", spawn, n, facts, k.read("out.log"))
+		}
+	}
+}
+
+// spawned waits for the fork and returns the pid.
+func (k *rig) spawned(spawn uint64) int {
+	k.t.Helper()
+	s, ok := k.fact(spawn, 0).(process.Spawned)
+	if !ok || s.PID <= 1 {
+		k.t.Fatalf("got %#v, want a Spawned", k.fact(spawn, 0))
+	}
+	return s.PID
+}
+
+func (k *rig) ended(spawn uint64) process.Ended {
+	k.t.Helper()
+	k.spawned(spawn)
+	e, ok := k.fact(spawn, 1).(process.Ended)
+	if !ok {
+		k.t.Fatalf("got %#v, want an Ended", k.fact(spawn, 1))
+	}
+	return e
+}
+
+func (k *rig) read(name string) string {
+	b, _ := os.ReadFile(filepath.Join(k.dir, name))
+	return string(b)
+}
+
+// logged waits until a log has the text.
+func (k *rig) logged(name, text string) {
+	k.t.Helper()
+	k.eventually(name+" has "+text, func() bool { return strings.Contains(k.read(name), text) })
+}
+
+// eventually asks until the answer is yes.
+func (k *rig) eventually(what string, ok func() bool) {
+	k.t.Helper()
+	for deadline := time.Now().Add(bound); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			k.t.Fatalf("not in %v: %s", bound, what)
+		}
+	}
+}

@@ -1,0 +1,254 @@
+package child
+
+import (
+	"errors"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"holdfast/internal/capture"
+	"holdfast/internal/config"
+	"holdfast/internal/launch"
+	"holdfast/internal/process"
+)
+
+// Spawn starts p under a number that is unique in the daemon. It returns at once; one of Spawned
+// and SpawnFailed is reported.
+func (m *Manager) Spawn(p *config.Process, spawn uint64) {
+	r := &run{m: m, spawn: spawn, p: p, settled: make(chan struct{}), gone: make(chan struct{})}
+	m.mu.Lock()
+	m.runs[spawn] = r
+	m.mu.Unlock()
+	go r.start() // ends when the program runs, or with what it hangs in
+}
+
+func (r *run) start() {
+	path, args, err := resolve(r.p, r.m.environ)
+	if err != nil {
+		r.fail(preparing, err.Error())
+		return
+	}
+	f, err := openFiles(r.m.logs, r.p)
+	if err != nil {
+		r.fail(preparing, dispatcherError(r.p.Name, err))
+		return
+	}
+	spec := launch.Spec{
+		Path: path, Args: args, Env: r.m.environ.of(r.p, r.m.opts.ServerURL),
+		Files: f.child,
+		UID:   r.p.UID, Dir: r.p.Directory, DirSet: r.p.DirectorySet, Umask: r.p.Umask,
+		Group:     r.p.StopAsGroup || r.p.KillAsGroup,
+		Exited:    func(s process.ExitStatus, groupAlive bool) { go r.ended(s, groupAlive) },
+		GroupGone: func() { close(r.gone) },
+	}
+	if !r.to(preparing, forking) { // cancelled
+		f.close()
+		return
+	}
+	proc, err := launch.Start(spec)
+	if err != nil {
+		f.close()
+		r.fail(forking, forkError(r.p.Name, err))
+		return
+	}
+	f.closeChild()
+	r.stdin = newStdin(f.stdin)
+	r.sinks = f.sinks
+	for i, s := range f.sinks {
+		r.outputs = append(r.outputs, capture.Start(f.outputs[i], s, "'"+r.p.Name+"' "+f.outputs[i].Name(), r.m.opts.Log))
+	}
+	r.mu.Lock()
+	r.proc, r.stage = proc, running
+	r.mu.Unlock()
+	r.m.report(r.spawn, process.Spawned{PID: proc.PID()})
+	close(r.settled)
+}
+
+// fail reports that there was no fork, unless Cancel has said so.
+func (r *run) fail(at stage, text string) {
+	if !r.to(at, over) {
+		return
+	}
+	r.m.forget(r.spawn)
+	r.m.report(r.spawn, process.SpawnFailed{Err: text})
+	close(r.settled)
+}
+
+// ended is what happens after the process was reaped. It ends with the last byte of the outputs,
+// which others may hold open for long, or by Close.
+func (r *run) ended(s process.ExitStatus, groupAlive bool) {
+	<-r.settled // a process may end before Start has returned
+	r.to(running, over)
+	r.stdin.close()
+	e := process.Ended{Status: s, GroupAlive: groupAlive}
+	if groupAlive {
+		e.Survivors = survivors(r.proc.PID())
+	}
+	r.drain()
+	r.m.report(r.spawn, e)
+	if groupAlive {
+		select {
+		case <-r.gone:
+			r.drain()
+			r.m.report(r.spawn, process.GroupGone{})
+		case <-r.m.closing:
+		}
+	}
+	r.finish()
+}
+
+// drain returns when what is in the pipes is in the logs.
+func (r *run) drain() {
+	var both sync.WaitGroup
+	for _, o := range r.outputs[min(1, len(r.outputs)):] {
+		both.Go(o.Drain)
+	}
+	if len(r.outputs) > 0 {
+		r.outputs[0].Drain()
+	}
+	both.Wait()
+}
+
+// finish returns when the outputs have ended.
+func (r *run) finish() {
+	for _, o := range r.outputs {
+		<-o.Done()
+	}
+	r.m.forget(r.spawn)
+}
+
+func survivors(pgid int) string {
+	var list []string
+	for _, m := range launch.Members(pgid) {
+		list = append(list, m.String())
+	}
+	return strings.Join(list, ", ")
+}
+
+// files are what one spawn opens.
+type files struct {
+	child   [3]int // the child's 0, 1 and 2
+	stdin   *os.File
+	outputs []*os.File // stdout, then stderr if it is not redirected
+	sinks   []*capture.Sink
+}
+
+// openFiles opens the logs and pipes of p. With an error nothing is left open.
+func openFiles(logs *capture.Logs, p *config.Process) (f *files, err error) {
+	f = &files{child: [3]int{-1, -1, -1}}
+	defer func() {
+		if err != nil {
+			f.close()
+		}
+	}()
+	outputs := []config.Log{p.Stdout, p.Stderr}
+	if p.RedirectStderr {
+		outputs = outputs[:1]
+	}
+	for _, cfg := range outputs {
+		s, err := logs.Open(cfg)
+		if err != nil {
+			return f, err
+		}
+		f.sinks = append(f.sinks, s)
+	}
+	if f.stdin, f.child[0], err = openPipe("stdin", 1); err != nil {
+		return f, err
+	}
+	for i, name := range []string{"stdout", "stderr"}[:len(outputs)] {
+		r, fd, err := openPipe(name, 0)
+		if err != nil {
+			return f, err
+		}
+		capture.SetPipeSize(fd)
+		f.outputs = append(f.outputs, r)
+		f.child[i+1] = fd
+	}
+	if p.RedirectStderr {
+		f.child[2] = f.child[1]
+	}
+	return f, nil
+}
+
+// openPipe makes a pipe of which our end is the one of the number given (0 reads, 1 writes),
+// non-blocking, and the child's is open for both.
+//
+// So the pipe has a reader and a writer for as long as the child lives. If this daemon dies the
+// child gets neither SIGPIPE nor an end of its input, and its output waits in the pipe for the
+// next daemon.
+func openPipe(name string, ours int) (end *os.File, child int, err error) {
+	var p [2]int
+	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
+		return nil, -1, err
+	}
+	child = p[1-ours]
+	both, err := unix.Open("/proc/self/fd/"+strconv.Itoa(child), unix.O_RDWR|unix.O_CLOEXEC, 0)
+	switch {
+	case err == nil:
+		unix.Close(child)
+		child = both
+	case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE):
+		unix.Close(p[0])
+		unix.Close(p[1])
+		return nil, -1, err
+	default: // no /proc: the child gets a plain end
+	}
+	if err := unix.SetNonblock(p[ours], true); err != nil {
+		unix.Close(p[ours])
+		unix.Close(child)
+		return nil, -1, err
+	}
+	return os.NewFile(uintptr(p[ours]), name), child, nil
+}
+
+// closeChild closes what only the child has any use for.
+func (f *files) closeChild() {
+	for i, fd := range f.child {
+		if fd >= 0 && (i < 2 || fd != f.child[1]) {
+			unix.Close(fd)
+		}
+	}
+}
+
+// close closes everything.
+func (f *files) close() {
+	f.closeChild()
+	if f.stdin != nil {
+		f.stdin.Close()
+	}
+	for _, o := range f.outputs {
+		o.Close()
+	}
+	for _, s := range f.sinks {
+		s.Close()
+	}
+}
+
+// dispatcherError is the original's text for pipes and logs that can't be opened.
+func dispatcherError(name string, err error) string {
+	if errors.Is(err, syscall.EMFILE) {
+		return "too many open files to spawn '" + name + "'"
+	}
+	return "unknown error making dispatchers for '" + name + "': " + errnoName(err)
+}
+
+// forkError is the original's text for a fork that failed.
+func forkError(name string, err error) string {
+	if errors.Is(err, syscall.EAGAIN) {
+		return "Too many processes in process table to spawn '" + name + "'"
+	}
+	return "unknown error during fork for '" + name + "': " + errnoName(err)
+}
+
+// errnoName is the name of the errno in err, or all of err if there is none.
+func errnoName(err error) string {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return launch.ErrnoName(errno)
+	}
+	return err.Error()
+}

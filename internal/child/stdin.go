@@ -1,0 +1,111 @@
+package child
+
+import (
+	"errors"
+	"os"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+var (
+	// ErrStdinClosed tells that the process has ended or has closed its stdin.
+	ErrStdinClosed = errors.New("stdin is closed")
+	// ErrStdinFull tells that the process doesn't read and too much waits for it already.
+	ErrStdinFull = errors.New("too much is waiting to be read from stdin")
+)
+
+// stdinLimit is how much may wait for a process that does not read.
+const stdinLimit = 16 << 20
+
+// A stdin writes to one process without making anybody wait: what the pipe takes goes at once, the
+// rest is queued and written by a goroutine that is there only while something is queued.
+type stdin struct {
+	f    *os.File // the writing end, non-blocking
+	conn syscall.RawConn
+
+	mu      sync.Mutex
+	queue   []byte // guarded by mu
+	pending int    // guarded by mu; queue and what flush is at
+	closed  bool   // guarded by mu
+}
+
+func newStdin(f *os.File) *stdin {
+	conn, err := f.SyscallConn()
+	return &stdin{f: f, conn: conn, closed: err != nil}
+}
+
+func (s *stdin) write(data []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return ErrStdinClosed
+	case s.pending+len(data) > stdinLimit:
+		return ErrStdinFull
+	}
+	flushing := s.pending > 0
+	if !flushing {
+		n, err := s.try(data)
+		if err != nil {
+			s.closeLocked()
+			return ErrStdinClosed
+		}
+		data = data[n:]
+	}
+	if len(data) == 0 {
+		return nil
+	}
+	s.queue = append(s.queue, data...)
+	s.pending += len(data)
+	if !flushing {
+		go s.flush() // ends when nothing is queued, or by close
+	}
+	return nil
+}
+
+// try writes what the pipe takes now.
+func (s *stdin) try(data []byte) (n int, err error) {
+	connErr := s.conn.Write(func(fd uintptr) bool {
+		n, err = unix.Write(int(fd), data)
+		return true
+	})
+	if connErr != nil {
+		return 0, connErr
+	}
+	if err == unix.EAGAIN || err == unix.EINTR {
+		return 0, nil
+	}
+	return max(n, 0), err
+}
+
+func (s *stdin) flush() {
+	for {
+		s.mu.Lock()
+		data := s.queue
+		s.queue = nil
+		s.pending = len(data)
+		s.mu.Unlock()
+		if len(data) == 0 {
+			return
+		}
+		if _, err := s.f.Write(data); err != nil {
+			s.close()
+			return
+		}
+	}
+}
+
+func (s *stdin) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closeLocked()
+}
+
+// closeLocked drops what is queued. The lock is held.
+func (s *stdin) closeLocked() {
+	s.closed = true
+	s.queue, s.pending = nil, 0
+	s.f.Close()
+}

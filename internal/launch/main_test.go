@@ -1,0 +1,72 @@
+package launch
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// The children of these tests are the test binary under names that say what they do:
+// "child:wait" and so on.
+func TestMain(m *testing.M) {
+	if what, ok := strings.CutPrefix(os.Args[0], "child:"); ok {
+		beChild(what, os.Args[1:])
+		return
+	}
+	if os.Getenv("LAUNCH_TEST") == "exec" {
+		execSelf()
+	}
+	os.Exit(m.Run())
+}
+
+func beChild(what string, args []string) {
+	switch what {
+	case "exit":
+		code, _ := strconv.Atoi(args[0])
+		os.Exit(code)
+	case "wait": // until a signal ends it
+		fmt.Println("ready")
+		time.Sleep(time.Hour)
+	case "ignore-term":
+		signal.Ignore(syscall.SIGTERM)
+		fmt.Println("ready")
+		time.Sleep(time.Hour)
+	case "report": // what it was given
+		wd, _ := os.Getwd()
+		umask := syscall.Umask(0)
+		groups, _ := os.Getgroups()
+		fmt.Printf("args %q\nenv %q\ncwd %s\numask %03o\nleader %v\nuid %d gid %d groups %v\n",
+			os.Args, os.Environ(), wd, umask, syscall.Getpgrp() == os.Getpid(), os.Getuid(), os.Getgid(), groups)
+	case "leave-member": // a group member of the kind named, which outlives this process
+		pid := mustFork(args[0], &syscall.SysProcAttr{})
+		fmt.Println("member", pid)
+	case "leave-held-zombie": // a zombie in this group whose parent, outside, never waits for it
+		mustFork("hold-zombie", &syscall.SysProcAttr{Setpgid: true}, strconv.Itoa(os.Getpid()))
+		io.ReadAll(os.Stdin)
+	case "hold-zombie":
+		pgid, _ := strconv.Atoi(args[0])
+		pid := mustFork("exit", &syscall.SysProcAttr{Setpgid: true, Pgid: pgid}, "0")
+		unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		fmt.Println("holder", os.Getpid())
+		time.Sleep(time.Hour)
+	default:
+		panic("no child called " + what)
+	}
+}
+
+func mustFork(what string, attr *syscall.SysProcAttr, args ...string) int {
+	pid, err := syscall.ForkExec("/proc/self/exe", append([]string{"child:" + what}, args...),
+		&syscall.ProcAttr{Env: os.Environ(), Files: []uintptr{0, 1, 2}, Sys: attr})
+	if err != nil {
+		panic(err)
+	}
+	return pid
+}

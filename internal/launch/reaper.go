@@ -1,0 +1,145 @@
+package launch
+
+import (
+	"os"
+	"os/signal"
+	"runtime"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"holdfast/internal/process"
+)
+
+var (
+	reaper sync.Once
+	// wake tells a reaper that found no children that there may be one. Room for one: a wake that
+	// is already waiting says all there is to say.
+	wake = make(chan struct{}, 1)
+)
+
+// startReaper starts the goroutine that waits for every child there is, to the end of this
+// process.
+func startReaper() {
+	table.Lock()
+	table.starting = make(map[*Process]bool)
+	table.running = make(map[int]*Process)
+	table.groups = make(map[int]*Process)
+	table.Unlock()
+	go func() {
+		for {
+			if err := awaitAny(); err != nil {
+				park()
+				continue
+			}
+			for reap() {
+			}
+			// The next wait blocks this thread with the scheduler's P in its hand, until the
+			// runtime's monitor takes it away, up to 10 ms later. On a machine with one CPU
+			// whatever the calls above have made runnable would sit there that long.
+			runtime.Gosched()
+		}
+	}()
+}
+
+func wakeReaper() {
+	select {
+	case wake <- struct{}{}:
+	default:
+	}
+}
+
+// awaitAny blocks until a child has ended, and leaves it a zombie: it must be waited for under the
+// table's lock.
+func awaitAny() error {
+	for {
+		err := unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		if err != syscall.EINTR {
+			return err
+		}
+	}
+}
+
+// park returns when there may be children again. One can appear without a fork of ours: init
+// inherits from strangers.
+func park() {
+	inherited := make(chan os.Signal, 1)
+	signal.Notify(inherited, syscall.SIGCHLD)
+	defer signal.Stop(inherited)
+	// One that came before Notify.
+	if err := unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOWAIT|unix.WNOHANG, nil); err == nil {
+		return
+	}
+	select {
+	case <-wake:
+	case <-inherited:
+	}
+}
+
+// reap waits for a batch of ended children and reports them. It answers whether there may be more.
+func reap() bool {
+	const batch = 64 // forks and signals wait meanwhile
+	type end struct {
+		pid        int
+		p          *Process // nil: an orphan
+		status     process.ExitStatus
+		groupAlive bool
+	}
+	var ends []end
+	more := true
+
+	table.Lock()
+	for len(ends) < batch {
+		var ws syscall.WaitStatus
+		pid, err := syscall.Wait4(-1, &ws, syscall.WNOHANG, nil)
+		if err == syscall.EINTR {
+			continue
+		}
+		if err != nil || pid <= 0 {
+			more = false
+			break
+		}
+		p := started(pid)
+		ends = append(ends, end{pid: pid, p: p, status: exitStatus(ws)})
+		if p != nil {
+			p.ended = true
+			delete(table.running, pid)
+			delete(table.starting, p)
+		}
+	}
+	// Only now: members that died together with their leader are reaped together with it.
+	for i := range ends {
+		e := &ends[i]
+		if e.p != nil && e.p.group && groupExists(e.pid) {
+			e.groupAlive = true
+			awaitGroup(e.p)
+		}
+	}
+	var gone []*Process
+	if len(ends) > 0 {
+		gone = goneGroups()
+	}
+	orphan := table.orphan
+	table.Unlock()
+
+	for _, e := range ends {
+		switch {
+		case e.p != nil:
+			e.p.exited(e.status, e.groupAlive)
+		case orphan != nil:
+			orphan(e.pid, e.status)
+		}
+	}
+	for _, p := range gone {
+		p.groupGone()
+	}
+	return more
+}
+
+func exitStatus(ws syscall.WaitStatus) process.ExitStatus {
+	if ws.Signaled() {
+		return process.ExitStatus{Signal: ws.Signal(), Core: ws.CoreDump()}
+	}
+	return process.ExitStatus{Code: ws.ExitStatus()}
+}
