@@ -1,0 +1,159 @@
+package client
+
+import (
+	"fmt"
+	"reflect"
+	"strconv"
+	"time"
+)
+
+// A ProcessState is the state of a process, as the number that the API has for it.
+type ProcessState int
+
+const (
+	Stopped  ProcessState = 0
+	Starting ProcessState = 10
+	Running  ProcessState = 20
+	Backoff  ProcessState = 30
+	Stopping ProcessState = 40
+	Exited   ProcessState = 100
+	Fatal    ProcessState = 200
+	Unknown  ProcessState = 1000
+)
+
+// Down tells whether a process in this state has no child and gets none unless it is started.
+func (s ProcessState) Down() bool {
+	return s == Stopped || s == Exited || s == Fatal || s == Unknown
+}
+
+// A ProcessInfo says how a process is.
+type ProcessInfo struct {
+	Name          string       `rpc:"name"`
+	Group         string       `rpc:"group"`
+	Start         time.Time    `rpc:"start"` // zero: never
+	Stop          time.Time    `rpc:"stop"`  // zero: never
+	Now           time.Time    `rpc:"now"`   // by the server's clock
+	State         ProcessState `rpc:"state"`
+	StateName     string       `rpc:"statename"`
+	SpawnErr      string       `rpc:"spawnerr"`
+	ExitStatus    int          `rpc:"exitstatus"` // -1: killed by a signal
+	StdoutLogfile string       `rpc:"stdout_logfile"`
+	StderrLogfile string       `rpc:"stderr_logfile"`
+	PID           int          `rpc:"pid"` // 0: not running
+	Description   string       `rpc:"description"`
+}
+
+// A ConfigInfo is what the configuration says of a process. Texts are "none" for an option that
+// has no value, and "auto" for AUTO.
+type ConfigInfo struct {
+	AutoStart             bool   `rpc:"autostart"`
+	AutoRestart           string `rpc:"autorestart"` // "true", "false" or "unexpected"; empty: not told
+	Directory             string `rpc:"directory"`
+	UID                   string `rpc:"uid"`
+	Command               string `rpc:"command"`
+	ExitCodes             []int  `rpc:"exitcodes"`
+	Group                 string `rpc:"group"`
+	GroupPriority         int    `rpc:"group_prio"`
+	InUse                 bool   `rpc:"inuse"` // the group is active
+	KillAsGroup           bool   `rpc:"killasgroup"`
+	Name                  string `rpc:"name"`
+	ProcessPriority       int    `rpc:"process_prio"`
+	RedirectStderr        bool   `rpc:"redirect_stderr"`
+	StartRetries          int    `rpc:"startretries"`
+	StartSecs             int    `rpc:"startsecs"`
+	StdoutCaptureMaxBytes int    `rpc:"stdout_capture_maxbytes"`
+	StdoutEventsEnabled   bool   `rpc:"stdout_events_enabled"`
+	StdoutLogfile         string `rpc:"stdout_logfile"`
+	StdoutLogfileBackups  int    `rpc:"stdout_logfile_backups"`
+	StdoutLogfileMaxBytes int    `rpc:"stdout_logfile_maxbytes"`
+	StdoutSyslog          bool   `rpc:"stdout_syslog"`
+	StopSignal            int    `rpc:"stopsignal"`
+	StopWaitSecs          int    `rpc:"stopwaitsecs"`
+	StderrCaptureMaxBytes int    `rpc:"stderr_capture_maxbytes"`
+	StderrEventsEnabled   bool   `rpc:"stderr_events_enabled"`
+	StderrLogfile         string `rpc:"stderr_logfile"`
+	StderrLogfileBackups  int    `rpc:"stderr_logfile_backups"`
+	StderrLogfileMaxBytes int    `rpc:"stderr_logfile_maxbytes"`
+	StderrSyslog          bool   `rpc:"stderr_syslog"`
+	ServerURL             string `rpc:"serverurl"`
+}
+
+// A Result is the outcome of a call on several processes for one of them.
+type Result struct {
+	Name        string `rpc:"name"`
+	Group       string `rpc:"group"`
+	Status      int    `rpc:"status"` // Success, or what would be a Fault's code
+	Description string `rpc:"description"`
+}
+
+// A DaemonState is the state of supervisord itself; 1, "RUNNING", is the only one in which it
+// answers the question.
+type DaemonState struct {
+	Code int    `rpc:"statecode"`
+	Name string `rpc:"statename"`
+}
+
+// decode puts v, the value of a response, where into points. A member that the response lacks stays
+// as it is: older servers do not send them all.
+func decode(v any, into any) error { return set(v, reflect.ValueOf(into).Elem(), "value") }
+
+func set(v any, into reflect.Value, what string) error {
+	switch v := v.(type) {
+	case Struct:
+		if into.Kind() != reflect.Struct {
+			break
+		}
+		for i := range into.NumField() {
+			name := into.Type().Field(i).Tag.Get("rpc")
+			if x := v.Get(name); x != nil {
+				if err := set(x, into.Field(i), name); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	case []any:
+		if into.Kind() != reflect.Slice {
+			break
+		}
+		s := reflect.MakeSlice(into.Type(), len(v), len(v))
+		for i, x := range v {
+			if err := set(x, s.Index(i), what); err != nil {
+				return err
+			}
+		}
+		into.Set(s)
+		return nil
+	case string:
+		if into.Kind() == reflect.String {
+			into.SetString(v)
+			return nil
+		}
+	case bool:
+		switch into.Kind() {
+		case reflect.Bool:
+			into.SetBool(v)
+			return nil
+		case reflect.String:
+			into.SetString(strconv.FormatBool(v))
+			return nil
+		}
+	case int64:
+		switch into.Kind() {
+		case reflect.Int:
+			into.SetInt(v)
+			return nil
+		case reflect.String:
+			into.SetString(strconv.FormatInt(v, 10))
+			return nil
+		case reflect.Struct:
+			if t, ok := into.Addr().Interface().(*time.Time); ok {
+				if v != 0 {
+					*t = time.Unix(v, 0)
+				}
+				return nil
+			}
+		}
+	}
+	return fmt.Errorf("cannot understand the answer: %s is a %T", what, v)
+}

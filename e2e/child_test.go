@@ -1,0 +1,87 @@
+package e2e
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// child is what the daemons under test run: the test binary under another name, doing exactly
+// what its arguments say, one after the other.
+func child(args []string) int {
+	for i := 0; i < len(args); i++ {
+		next := func() string {
+			i++
+			return args[i]
+		}
+		switch args[i] {
+		case "say": // say TEXT: a line on stdout
+			fmt.Println(next())
+		case "complain": // complain TEXT: a line on stderr
+			fmt.Fprintln(os.Stderr, next())
+		case "half": // half TEXT: no newline
+			fmt.Print(next())
+		case "lines": // lines N: N numbered lines, as fast as it goes
+			n, _ := strconv.Atoi(next())
+			w := bufio.NewWriter(os.Stdout)
+			for j := range n {
+				fmt.Fprintf(w, "line %06d\n", j)
+			}
+			w.Flush()
+		case "flood": // lines for ever
+			line := []byte(strings.Repeat("x", 99) + "\n")
+			for {
+				os.Stdout.Write(line)
+			}
+		case "ignore": // ignore SIGNAL
+			signal.Ignore(map[string]syscall.Signal{"TERM": syscall.SIGTERM, "QUIT": syscall.SIGQUIT, "INT": syscall.SIGINT}[next()])
+		case "on-term": // on-term TEXT: say TEXT on SIGTERM and exit with 0
+			text := next()
+			c := make(chan os.Signal, 1)
+			signal.Notify(c, syscall.SIGTERM, syscall.SIGQUIT)
+			go func() {
+				<-c
+				fmt.Println(text)
+				os.Exit(0)
+			}()
+		case "echo": // echo stdin to stdout, until it ends
+			in := bufio.NewScanner(os.Stdin)
+			for in.Scan() {
+				fmt.Println("echo: " + in.Text())
+			}
+		case "env": // env NAME
+			name := next()
+			fmt.Println(name + "=" + os.Getenv(name))
+		case "pidfile": // pidfile FILE
+			os.WriteFile(next(), []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644)
+		case "grandchild": // grandchild ARGS... -- : start another one in the same group
+			var sub []string
+			for i++; i < len(args) && args[i] != "--"; i++ {
+				sub = append(sub, args[i])
+			}
+			cmd := exec.Command("/proc/self/exe", sub...)
+			cmd.Args[0] = "child"
+			cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+			if err := cmd.Start(); err != nil {
+				fmt.Println(err)
+			}
+		case "exit": // exit CODE
+			code, _ := strconv.Atoi(next())
+			return code
+		case "stay":
+			for {
+				time.Sleep(time.Hour)
+			}
+		default:
+			fmt.Fprintln(os.Stderr, "child: unknown word "+args[i])
+			return 99
+		}
+	}
+	return 0
+}

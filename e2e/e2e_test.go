@@ -1,0 +1,142 @@
+// Package e2e tests the real binaries as their users run them. Each file of testdata is a script
+// of rogpeppe/go-internal/testscript; the commands that it has beyond those are in commands_test.go,
+// and the children that the daemons run are in child_test.go.
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// patience is how long a test waits for what must come; only a broken run gets there.
+const patience = 20 * time.Second
+
+// bin is the directory of the binaries under test.
+var bin string
+
+func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == "child" {
+		os.Exit(child(os.Args[1:]))
+	}
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "holdfast-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	// Daemons under test change their user; what they run must be reachable for anybody.
+	os.Chmod(dir, 0o755)
+	bin = filepath.Join(dir, "bin")
+	build := exec.Command("go", "build", "-o", bin+"/", "holdfast/cmd/...")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "cannot build the binaries: %v\n%s", err, out)
+		return 1
+	}
+	self, err := os.Executable()
+	if err == nil {
+		err = copyFile(self, filepath.Join(bin, "child"))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
+}
+
+func copyFile(from, to string) error {
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, data, 0o755)
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		Setup:               setup,
+		Cmds:                commands,
+		Condition:           condition,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+	})
+}
+
+// setup gives a script the binaries, and a short directory for sockets: a socket's path may have
+// 107 bytes and the work directory of a test has many.
+func setup(env *testscript.Env) error {
+	run, err := os.MkdirTemp("", "hf-")
+	if err != nil {
+		return err
+	}
+	os.Chmod(run, 0o755)
+	env.Setenv("PATH", bin+string(os.PathListSeparator)+env.Getenv("PATH"))
+	env.Setenv("RUN", run)
+	env.Setenv("TMPDIR", run)
+	env.Setenv("HOME", run)
+	env.Setenv("TZ", "UTC")
+	env.Setenv("LANG", "C.UTF-8")
+	env.Defer(func() {
+		killAll(run, env.WorkDir)
+		os.RemoveAll(run)
+	})
+	return nil
+}
+
+func condition(cond string) (bool, error) {
+	switch cond {
+	case "root":
+		return os.Getuid() == 0, nil
+	case "original":
+		_, err := os.Stat(originalDaemon)
+		return err == nil, nil
+	}
+	return false, fmt.Errorf("unknown condition %q", cond)
+}
+
+// The original, where Debian puts it.
+const (
+	originalDaemon = "/usr/bin/supervisord"
+	originalCtl    = "/usr/bin/supervisorctl"
+)
+
+// killAll ends what a script has left: every process whose environment or command line names its
+// directories.
+func killAll(dirs ...string) {
+	for range 50 {
+		found := false
+		entries, _ := os.ReadDir("/proc")
+		for _, e := range entries {
+			pid, err := strconv.Atoi(e.Name())
+			if err != nil || pid == os.Getpid() {
+				continue
+			}
+			environ, _ := os.ReadFile(filepath.Join("/proc", e.Name(), "environ"))
+			cmdline, _ := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline"))
+			for _, dir := range dirs {
+				if len(cmdline) > 0 && strings.Contains(string(environ)+string(cmdline), dir) {
+					found = true
+					syscall.Kill(pid, syscall.SIGKILL)
+				}
+			}
+		}
+		if !found {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
