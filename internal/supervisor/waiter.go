@@ -84,6 +84,9 @@ func (s *Supervisor) collect(ctx context.Context, reply chan Result, n int, proc
 		case r := <-reply:
 			results = append(results, r)
 		case <-ctx.Done():
+			if len(reply) > 0 {
+				continue // an answer that is there is given, above all at the end of a shutdown
+			}
 			s.mail.put(func() {
 				for _, p := range procs {
 					p.waiters = slices.DeleteFunc(p.waiters, func(w waiter) bool { return w.reply == reply })
