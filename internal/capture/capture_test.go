@@ -27,6 +27,9 @@ func TestMain(m *testing.M) {
 	case "daemon":
 		childToStdout(arg)
 		return
+	case "reader":
+		childReader(arg)
+		return
 	case "writer":
 		childWriter(arg)
 		return

@@ -19,14 +19,11 @@
 package capture
 
 import (
-	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"holdfast/internal/config"
 	"holdfast/internal/logfile"
@@ -36,7 +33,7 @@ import (
 // new spawn of one program or two programs, share one file, its position and its rotation. Its
 // methods may be called from any goroutine.
 type Logs struct {
-	log *slog.Logger
+	log *slog.Logger // written to with a file's mu held, so it must not wait
 
 	mu    sync.Mutex
 	files map[string]*file // guarded by mu
@@ -100,7 +97,7 @@ func (f *file) open(cfg config.Log) (err error) {
 	if f.f == nil {
 		mode := os.FileMode(0o666)
 		if cfg.Auto {
-			mode = 0o600 // and so after a rotation, unlike the original's
+			mode = 0o600 // Differs: the original's are everybody's to read after a rotation
 		}
 		f.f, err = logfile.Open(f.path, mode, cfg.MaxBytes, cfg.Backups)
 		return err
@@ -242,34 +239,4 @@ func (s *Sink) rotated(err error) {
 	if err != nil {
 		s.logs.log.Error(err.Error())
 	}
-}
-
-// splice is splice(2), never waiting for the pipe.
-func splice(pipe, to int, at *int64, max int) (int, error) {
-	for {
-		n, err := unix.Splice(pipe, nil, to, at, max, unix.SPLICE_F_NONBLOCK|unix.SPLICE_F_MOVE)
-		if !errors.Is(err, unix.EINTR) {
-			return int(n), err
-		}
-	}
-}
-
-// devNull swallows what is discarded, without it being copied anywhere. Never closed.
-var devNull = sync.OnceValues(func() (int, error) {
-	return unix.Open(os.DevNull, unix.O_WRONLY|unix.O_CLOEXEC, 0)
-})
-
-// discard takes up to most bytes out of pipe; its results are those of Sink.splice.
-func discard(pipe, most int) (int, error) {
-	null, err := devNull()
-	if err != nil {
-		return 0, err
-	}
-	n, err := splice(pipe, null, nil, most)
-	if errors.Is(err, unix.EINVAL) { // no pipe, or no such /dev/null
-		b := buffers.Get().(*[]byte)
-		defer buffers.Put(b)
-		n, err = unix.Read(pipe, (*b)[:min(most, len(*b))])
-	}
-	return max(n, 0), err
 }

@@ -154,17 +154,16 @@ func (o *Output) run() {
 	err := o.open()
 	for err == nil && o.wishes() {
 		o.coalesce()
-		var n int
-		switch n, err = o.move(); {
-		case err == errEmpty:
+		n, refusal := o.move()
+		switch {
+		case refusal == errEmpty:
 			o.drained()
 			o.recovered()
 			if err = o.poll.kickOnce(o); err == nil {
 				<-o.kick
 			}
-		case err != nil:
-			o.refused(err)
-			err = nil
+		case refusal != nil:
+			o.refused(refusal)
 		case n == 0:
 			return
 		default:

@@ -92,8 +92,8 @@ func (f *File) Close() error {
 // Reopen opens the path anew, as after logrotate has renamed the file. If that fails, writing goes
 // on in the file that was open.
 func (f *File) Reopen() error {
-	if f.shared || f.stdStream() >= 0 {
-		return nil
+	if f.shared || !f.regular() && !f.Moved() {
+		return nil // a fifo that we keep open ourselves must not be let go
 	}
 	return f.open(0)
 }

@@ -42,6 +42,9 @@ func contents(t *testing.T, dir string) map[string]string {
 	}
 	all := map[string]string{}
 	for _, e := range entries {
+		if e.Type()&fs.ModeNamedPipe != 0 {
+			continue
+		}
 		b, err := os.ReadFile(filepath.Join(dir, e.Name()))
 		if err != nil && !e.IsDir() {
 			t.Fatal(err)
@@ -230,9 +233,7 @@ func TestWhatIsNoFileOfItsOwn(t *testing.T) {
 			write(t, c.f, "three\n")
 		})
 	}
-	got := contents(t, dir)
-	delete(got, "fifo")
-	if d := cmp.Diff(map[string]string{"out": "one\ntwo\nthree\none\ntwo\nthree\n"}, got); d != "" {
+	if d := cmp.Diff(map[string]string{"out": "one\ntwo\nthree\none\ntwo\nthree\n"}, contents(t, dir)); d != "" {
 		t.Error(d)
 	}
 	if !own.Same(open(t, filepath.Join(dir, "out"), 0, 0)) || own.Same(open(t, "/dev/null", 0, 0)) {
