@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -38,6 +39,9 @@ type Output struct {
 	mu     sync.Mutex
 	closed bool            // guarded by mu
 	drains []chan struct{} // guarded by mu; new ones, each closed when it is satisfied
+
+	opened   atomic.Bool // fd is there
+	inFlight atomic.Bool // bytes may be out of the pipe and not yet in the log
 
 	kick chan struct{} // wakes run: anyone sends who has a reason; one that is pending is enough
 	done chan struct{} // closed by run at its end
@@ -105,6 +109,7 @@ func (o *Output) open() error {
 	if o.poll, err = thePoller(); err != nil {
 		return err
 	}
+	o.opened.Store(true)
 	return o.poll.add(o)
 }
 
@@ -113,6 +118,10 @@ func (o *Output) open() error {
 // it. Drain does not wait for a target that takes nothing: what is in the pipe then stays there,
 // for the Output to log later.
 func (o *Output) Drain() {
+	// What was in the pipe before this look has been moved, unless it is on its way.
+	if o.opened.Load() && inPipe(o.fd) == 0 && !o.inFlight.Load() {
+		return
+	}
 	drained := make(chan struct{})
 	o.wake(func() { o.drains = append(o.drains, drained) })
 	bound := time.NewTimer(2 * patience) // a disk that hangs in the kernel
@@ -154,7 +163,9 @@ func (o *Output) run() {
 	err := o.open()
 	for err == nil && o.wishes() {
 		o.coalesce()
+		o.inFlight.Store(true)
 		n, refusal := o.move()
+		o.inFlight.Store(len(o.held) > 0)
 		switch {
 		case refusal == errEmpty:
 			o.drained()

@@ -46,6 +46,8 @@ type Manager struct {
 
 	mu   sync.Mutex
 	runs map[uint64]*run // guarded by mu; by spawn number
+
+	openings, forks line // guarded by mu
 }
 
 // New makes a Manager with no children.
@@ -69,8 +71,9 @@ type run struct {
 	stage stage           // guarded by mu
 	proc  *launch.Process // guarded by mu; set together with stage running
 
-	settled chan struct{} // closed when Spawned or SpawnFailed was reported
-	gone    chan struct{} // closed when the process group is empty
+	opening, forking *ticket       // its turn to open its files, and to fork
+	settled          chan struct{} // closed when Spawned or SpawnFailed was reported
+	gone             chan struct{} // closed when the process group is empty
 
 	// Set before settled is closed, constant after; nil if there was no fork.
 	stdin   *stdin

@@ -188,7 +188,7 @@ func TestOutputGoesOnWhenTheLeaderIsGone(t *testing.T) {
 	sign := filepath.Join(k.dir, "sign")
 	spawn := k.spawn(k.program("leave", "late", sign))
 	k.command("late")
-	if e := k.ended(spawn); e.GroupAlive {
+	if e := k.ended(spawn); !e.GroupAlive || e.Survivors == "" {
 		t.Errorf("got %#v", e)
 	}
 	if got := k.read("out.log"); got != "leader done\n" {

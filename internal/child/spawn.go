@@ -22,37 +22,25 @@ func (m *Manager) Spawn(p *config.Process, spawn uint64) {
 	r := &run{m: m, spawn: spawn, p: p, settled: make(chan struct{}), gone: make(chan struct{})}
 	m.mu.Lock()
 	m.runs[spawn] = r
+	r.opening, r.forking = m.openings.ticket(), m.forks.ticket()
 	m.mu.Unlock()
 	go r.start() // ends when the program runs, or with what it hangs in
 }
 
 func (r *run) start() {
-	path, args, err := resolve(r.p, r.m.environ)
+	r.opening.await()
+	f, spec, err := r.prepare()
+	r.opening.pass()
+
+	r.forking.await()
+	var proc *launch.Process
 	if err != nil {
 		r.fail(preparing, err.Error())
-		return
+	} else {
+		proc = r.fork(f, spec)
 	}
-	f, err := openFiles(r.m.logs, r.p)
-	if err != nil {
-		r.fail(preparing, dispatcherError(r.p.Name, err))
-		return
-	}
-	spec := launch.Spec{
-		Path: path, Args: args, Env: r.m.environ.of(r.p, r.m.opts.ServerURL),
-		Files: f.child,
-		UID:   r.p.UID, Dir: r.p.Directory, DirSet: r.p.DirectorySet, Umask: r.p.Umask,
-		Group:     r.p.StopAsGroup || r.p.KillAsGroup,
-		Exited:    func(s process.ExitStatus, groupAlive bool) { go r.ended(s, groupAlive) },
-		GroupGone: func() { close(r.gone) },
-	}
-	if !r.to(preparing, forking) { // cancelled
-		f.close()
-		return
-	}
-	proc, err := launch.Start(spec)
-	if err != nil {
-		f.close()
-		r.fail(forking, forkError(r.p.Name, err))
+	r.forking.pass()
+	if proc == nil {
 		return
 	}
 	f.closeChild()
@@ -66,6 +54,41 @@ func (r *run) start() {
 	r.mu.Unlock()
 	r.m.report(r.spawn, process.Spawned{PID: proc.PID()})
 	close(r.settled)
+}
+
+// prepare finds the command and opens what the child needs.
+func (r *run) prepare() (*files, launch.Spec, error) {
+	path, args, err := resolve(r.p, r.m.environ)
+	if err != nil {
+		return nil, launch.Spec{}, err
+	}
+	f, err := openFiles(r.m.logs, r.p)
+	if err != nil {
+		return nil, launch.Spec{}, errors.New(dispatcherError(r.p.Name, err))
+	}
+	return f, launch.Spec{
+		Path: path, Args: args, Env: r.m.environ.of(r.p, r.m.opts.ServerURL),
+		Files: f.child,
+		UID:   r.p.UID, Dir: r.p.Directory, DirSet: r.p.DirectorySet, Umask: r.p.Umask,
+		Group:     r.p.StopAsGroup || r.p.KillAsGroup,
+		Exited:    func(s process.ExitStatus, groupAlive bool) { go r.ended(s, groupAlive) },
+		GroupGone: func() { close(r.gone) },
+	}, nil
+}
+
+// fork starts the process, unless it can't or Cancel was quicker; then there is none.
+func (r *run) fork(f *files, spec launch.Spec) *launch.Process {
+	if !r.to(preparing, forking) {
+		f.close()
+		return nil
+	}
+	proc, err := launch.Start(spec)
+	if err != nil {
+		f.close()
+		r.fail(forking, forkError(r.p.Name, err))
+		return nil
+	}
+	return proc
 }
 
 // fail reports that there was no fork, unless Cancel has said so.
@@ -84,13 +107,14 @@ func (r *run) ended(s process.ExitStatus, groupAlive bool) {
 	<-r.settled // a process may end before Start has returned
 	r.to(running, over)
 	r.stdin.close()
-	e := process.Ended{Status: s, GroupAlive: groupAlive}
+	e := process.Ended{Status: s}
 	if groupAlive {
 		e.Survivors = survivors(r.proc.PID())
+		e.GroupAlive = e.Survivors != "" // a group of zombies has ended
 	}
 	r.drain()
 	r.m.report(r.spawn, e)
-	if groupAlive {
+	if e.GroupAlive && (r.p.StopAsGroup || r.p.KillAsGroup) {
 		select {
 		case <-r.gone:
 			r.drain()

@@ -22,6 +22,7 @@ type plan struct {
 	dir  *byte // nil: stay
 	fds  [3]int32
 
+	vfork     bool
 	umask     int // -1: inherit
 	setUser   bool
 	refused   bool // the user cannot be: reason says why
@@ -57,7 +58,7 @@ var (
 const lastWords = "\nsupervisor: child process was not spawned\n"
 
 func newPlan(s *Spec, u *identity) (*plan, error) {
-	p := &plan{umask: -1}
+	p := &plan{umask: -1, vfork: useVfork}
 	if s.Umask != nil {
 		p.umask = *s.Umask
 	}
@@ -133,21 +134,22 @@ func cStrings(list []string) **byte {
 // useVfork is what this machine can do; tests and benchmarks try the other way too.
 var useVfork = haveVfork
 
-// fork makes the child. It returns when the child has executed its program or has ended, or, where
-// useVfork is false, at once. p.pid is there before the child's first instruction.
+// fork makes the child. With vfork it returns when the child has executed its program or has ended,
+// otherwise at once. p.pid is there before the child's first instruction.
 //
 // From here to exec no side may enter Go's runtime: the child has but one thread, and in its memory
 // (the parent's own under vfork, a copy of it otherwise) any lock may be held by a thread that it
 // does not have. So there is no stack growth (nosplit), no preemption (signals are blocked, and
 // nosplit functions do not check), no allocation, no write barrier (no pointer is stored), no
-// bounds check, no race detector. What is left is system calls on memory that newPlan laid out.
+// bounds check, no race detector (coverage with -race would bring it back in). What is left is
+// system calls on memory that newPlan laid out.
 //
 // vfork spares the copying of the page tables, an order of magnitude for a process like this; its
 // price is that the calling thread stands still until the child has called exec, so it does that
 // as in a blocking system call. docs/adr/0003-fork.md has the figures.
 func fork(p *plan) syscall.Errno {
 	var r int
-	if useVfork {
+	if p.vfork {
 		r = vfork(p)
 	} else {
 		r = plainFork(p)

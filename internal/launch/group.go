@@ -13,10 +13,16 @@ import (
 // groupExists tells whether a process group has members, zombies included.
 func groupExists(pgid int) bool { return syscall.Kill(-pgid, 0) != syscall.ESRCH }
 
-// awaitGroup puts the group of a process that was just waited for under watch. The table is locked.
+// awaitGroup awaits the end of the group of a process that was just waited for. The table is locked.
 func awaitGroup(leader *Process) {
 	table.groups[leader.pid] = leader
-	if !table.watching {
+	watch(leader)
+}
+
+// watch sees to it that watchGroups runs if p's group was told to end and has outlived p. A group
+// that nobody waits for, such as what a crashed wrapper leaves, costs nothing. The table is locked.
+func watch(p *Process) {
+	if !table.watching && p.signalled && table.groups[p.pid] == p {
 		table.watching = true
 		go watchGroups()
 	}
@@ -35,8 +41,8 @@ func goneGroups() (gone []*Process) {
 
 // watchGroups is the net under the reaper, which sees a group's end when it reaps the last
 // member. That may never come: the last one can leave the group, or have a parent of its own that
-// does not wait for it and holds a zombie for as long as it pleases. It ends when no group is
-// awaited any more.
+// does not wait for it and holds a zombie for as long as it pleases. It ends when no group
+// that was told to end is left.
 func watchGroups() {
 	const period = 250 * time.Millisecond
 	pause := period
@@ -50,15 +56,20 @@ func watchGroups() {
 
 		table.Lock()
 		gone := goneGroups()
+		table.watching = false
 		for pgid, p := range table.groups {
+			if !p.signalled {
+				continue
+			}
 			// A group that came under watch after the look into /proc is seen at the next one.
 			if p.watched && !living[pgid] {
 				delete(table.groups, pgid)
 				gone = append(gone, p)
+				continue
 			}
 			p.watched = true
+			table.watching = true
 		}
-		table.watching = len(table.groups) > 0
 		done := !table.watching
 		table.Unlock()
 		for _, p := range gone {

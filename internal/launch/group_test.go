@@ -50,14 +50,17 @@ func TestGroupIsAwaitedWhenItsLeaderIsGone(t *testing.T) {
 func TestGroupIsNotAwaitedUnasked(t *testing.T) {
 	c := start(t, Spec{}, "leave-member", "wait")
 	pid := c.number("member ")
-	if e := c.wait(); e.groupAlive {
-		t.Errorf("got %+v", e)
+	if e := c.wait(); !e.groupAlive {
+		t.Errorf("got %+v, want the group to be seen alive", e)
+	}
+	if err := c.Signal(syscall.SIGTERM, true); err != syscall.ESRCH {
+		t.Errorf("a signal to a group that is not awaited: %v", err)
 	}
 	syscall.Kill(pid, syscall.SIGKILL)
 }
 
 // The last member is a zombie that its parent never waits for, so no reaping of ours tells that
-// the group has ended.
+// the group has ended. That is looked for once the group was told to end.
 func TestGroupOfZombiesIsGone(t *testing.T) {
 	c := start(t, Spec{Group: true}, "leave-held-zombie")
 	holder := c.number("holder ")
@@ -68,6 +71,9 @@ func TestGroupOfZombiesIsGone(t *testing.T) {
 	}
 	if got := Members(c.PID()); len(got) != 0 {
 		t.Errorf("living members %v", got)
+	}
+	if err := c.Signal(syscall.SIGTERM, true); err != nil {
+		t.Errorf("TERM to the group: %v", err)
 	}
 	receive(t, "end of the group", c.gone)
 }

@@ -44,12 +44,13 @@ type Spec struct {
 	Umask  *int // nil: inherited
 
 	// Group asks for the end of the process group too: if it has members when the process is
-	// reaped, Exited says so, and GroupGone comes once it is empty.
+	// reaped, GroupGone comes once it is empty.
 	Group bool
 
-	// Exited and GroupGone are called once each, on the reaper's goroutine or that of the watch on
-	// groups, possibly before Start has returned, and GroupGone possibly before Exited returns.
-	// They must not block and must not call this package.
+	// Exited also says whether the process group still has members. Exited and GroupGone are called
+	// once each, on the reaper's goroutine or that of the watch on groups, possibly before Start
+	// has returned, and GroupGone possibly before Exited returns. They must not block and must not
+	// call this package.
 	Exited    func(s process.ExitStatus, groupAlive bool)
 	GroupGone func()
 }
@@ -60,6 +61,7 @@ type Process struct {
 	pid       int   // 0: not known yet
 	ended     bool  // waited for
 	group     bool
+	signalled bool // its group was sent a signal, so that somebody waits for its end
 	watched   bool // its group has been under watch for a whole period
 	exited    func(process.ExitStatus, bool)
 	groupGone func()
@@ -194,7 +196,12 @@ func (p *Process) Signal(sig syscall.Signal, group bool) error {
 	case p.ended && (!group || table.groups[p.pid] != p):
 		return syscall.ESRCH
 	case group:
-		return syscall.Kill(-p.pid, sig)
+		p.signalled = true
+		watch(p)
+		// A child that has only just been made may not have its group yet, nor anybody to be in it.
+		if err := syscall.Kill(-p.pid, sig); err != syscall.ESRCH || p.ended {
+			return err
+		}
 	}
 	return syscall.Kill(p.pid, sig)
 }

@@ -75,13 +75,20 @@ func start(t *testing.T, s Spec, what string, args ...string) *child {
 	return c
 }
 
+// coverWarning is what a test binary made with -cover says as a child.
+const coverWarning = "warning: GOCOVERDIR not set, no coverage data emitted\n"
+
 func (c *child) line() string {
 	c.t.Helper()
-	s, err := c.out.ReadString('\n')
-	if err != nil {
-		c.t.Fatalf("read a line from the child: %q, %v", s, err)
+	for {
+		s, err := c.out.ReadString('\n')
+		if err != nil {
+			c.t.Fatalf("read a line from the child: %q, %v", s, err)
+		}
+		if s != coverWarning {
+			return strings.TrimSuffix(s, "\n")
+		}
 	}
-	return strings.TrimSuffix(s, "\n")
 }
 
 // number reads a line with a pid behind a prefix.
@@ -98,7 +105,7 @@ func (c *child) number(prefix string) int {
 func (c *child) all() string {
 	var b strings.Builder
 	c.out.WriteTo(&b)
-	return b.String()
+	return strings.ReplaceAll(b.String(), coverWarning, "")
 }
 
 func (c *child) wait() exit {

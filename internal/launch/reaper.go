@@ -61,15 +61,18 @@ func awaitAny() error {
 	}
 }
 
-// park returns when there may be children again. One can appear without a fork of ours: init
-// inherits from strangers.
+// park returns when there may be children again. Without a child there is no descendant either, so
+// the next one is a fork of ours; but the init of a pid namespace inherits from strangers, too.
 func park() {
-	inherited := make(chan os.Signal, 1)
-	signal.Notify(inherited, syscall.SIGCHLD)
-	defer signal.Stop(inherited)
-	// One that came before Notify.
-	if err := unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOWAIT|unix.WNOHANG, nil); err == nil {
-		return
+	var inherited chan os.Signal
+	if os.Getpid() == 1 {
+		inherited = make(chan os.Signal, 1)
+		signal.Notify(inherited, syscall.SIGCHLD)
+		defer signal.Stop(inherited)
+		// One that came before Notify.
+		if err := unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOWAIT|unix.WNOHANG, nil); err == nil {
+			return
+		}
 	}
 	select {
 	case <-wake:
@@ -111,8 +114,11 @@ func reap() bool {
 	// Only now: members that died together with their leader are reaped together with it.
 	for i := range ends {
 		e := &ends[i]
-		if e.p != nil && e.p.group && groupExists(e.pid) {
-			e.groupAlive = true
+		if e.p == nil || !groupExists(e.pid) {
+			continue
+		}
+		e.groupAlive = true
+		if e.p.group {
 			awaitGroup(e.p)
 		}
 	}

@@ -141,8 +141,8 @@ type (
 	SpawnFailed struct{ Err string }
 	// Ended is the fact that the process was reaped and its output, as far as it was in the pipes
 	// by then, is in its logs. GroupAlive tells that its process group still has members, and
-	// Survivors names them for the log ("123 (etcd), 124 (tee)"). GroupGone follows, once, when
-	// the last of them is gone.
+	// Survivors names them for the log ("123 (etcd), 124 (tee)"). With stopasgroup or killasgroup
+	// GroupGone follows, once, when the last of them is gone.
 	Ended struct {
 		Status     ExitStatus
 		GroupAlive bool
