@@ -22,7 +22,8 @@ const (
 // long is how long anything may take before the test calls it broken.
 const long = time.Minute
 
-var ourCtl string
+// ourCtl and daemonUnderTest are paths of binaries.
+var ourCtl, daemonUnderTest string
 
 func TestMain(m *testing.M) {
 	os.Setenv("LC_ALL", "C.UTF-8")
@@ -33,10 +34,14 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 		defer os.RemoveAll(dir)
-		ourCtl = filepath.Join(dir, "supervisorctl")
-		if out, err := exec.Command("go", "build", "-o", ourCtl, "holdfast/cmd/supervisorctl").CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "cannot build supervisorctl: %v\n%s", err, out)
+		build := exec.Command("go", "build", "-o", dir+"/", "holdfast/cmd/supervisorctl", "holdfast/cmd/supervisord")
+		if out, err := build.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "cannot build the binaries: %v\n%s", err, out)
 			return 1
+		}
+		ourCtl, daemonUnderTest = filepath.Join(dir, "supervisorctl"), filepath.Join(dir, "supervisord")
+		if d := os.Getenv("HOLDFAST_SUPERVISORD"); d != "" {
+			daemonUnderTest = d
 		}
 		return m.Run()
 	}())

@@ -1,7 +1,7 @@
-// Package ctl holds supervisorctl to the original: the same command lines are given to both, and
-// what they print to stdout and stderr and their exit codes must be the same. It has tests only.
+// Package ctl holds supervisorctl to the original: what both print to stdout and stderr, and their
+// exit codes, must be the same for the same command lines. It has tests only.
 //
-// The yardstick is always the original's supervisorctl talking to the original's supervisord. With
-// HOLDFAST_SUPERVISORD set to a supervisord the same command lines are also given to both
-// supervisorctls talking to that one.
+// testdata holds what the original's supervisorctl said to the original's supervisord; the flag
+// -rewrite records it again. Every other pair of an original and one of ours is compared with that.
+// The environment variable HOLDFAST_SUPERVISORD puts another supervisord in the place of ours.
 package ctl

@@ -3,82 +3,123 @@ package ctl
 import (
 	"bytes"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
 
+var rewrite = flag.Bool("rewrite", false, "record the original in testdata again")
+
 // A step is one command line, and what must be before it.
 type step struct {
 	args   string                        // words at blanks; DIR is the daemon's directory
+	argv   []string                      // instead of args, and with no -c before it
 	stdin  string                        //
-	argv   []string                      // instead of args, if blanks matter
 	before func(t *testing.T, d *daemon) // changes the daemon's surroundings
 	settle string                        // states to wait for
-	only   string                        // "exit": only the exit code is compared
+	act    act                           // the server, for TestCanned
+	only   string                        // "exit": only the exit code is compared; "sorted": the lines in any order
 }
 
 // A side is a supervisord and the supervisorctl that talks to it.
 type side struct{ daemon, ctl string }
 
-// TestTranscripts gives the steps to all sides, in their order, and compares.
-func TestTranscripts(t *testing.T) {
-	needOriginal(t)
-	sides := map[string]side{
+// TestTranscript gives the steps, in their order, to every pair of supervisord and supervisorctl.
+func TestTranscript(t *testing.T) {
+	if *rewrite {
+		needOriginal(t)
+		record(t, "testdata/transcript.txt", steps, steady(startDaemon(t, originalDaemon, programs), originalCtl))
+	}
+	want := recorded(t, "testdata/transcript.txt")
+	for name, s := range map[string]side{
 		"our supervisorctl, original supervisord": {originalDaemon, ourCtl},
-	}
-	if d := os.Getenv("HOLDFAST_SUPERVISORD"); d != "" {
-		sides["original supervisorctl, supervisord under test"] = side{d, originalCtl}
-		sides["our supervisorctl, supervisord under test"] = side{d, ourCtl}
-	}
-	transcripts := map[string][]string{}
-	var mu sync.Mutex
-	t.Run("run", func(t *testing.T) {
-		sides["yardstick"] = side{originalDaemon, originalCtl}
-		for name, s := range sides {
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
-				d := startDaemon(t, s.daemon, programs)
-				var transcript []string
-				for _, st := range steps {
-					transcript = append(transcript, d.do(t, s.ctl, st))
-				}
-				mu.Lock()
-				defer mu.Unlock()
-				transcripts[name] = transcript
-			})
-		}
-	})
-	for name, transcript := range transcripts {
+		"original supervisorctl, our supervisord": {daemonUnderTest, originalCtl},
+		"our supervisorctl, our supervisord":      {daemonUnderTest, ourCtl},
+	} {
 		t.Run(name, func(t *testing.T) {
-			for i, st := range steps {
-				t.Run(fmt.Sprintf("%d %s", i, st.title()), func(t *testing.T) {
-					if diff := cmp.Diff(transcripts["yardstick"][i], transcript[i]); diff != "" {
-						t.Error(diff)
-					}
-				})
+			t.Parallel()
+			if s.daemon == originalDaemon || s.ctl == originalCtl {
+				needOriginal(t)
 			}
+			compare(t, want, steps, steady(startDaemon(t, s.daemon, programs), s.ctl))
 		})
 	}
-	if testing.Verbose() {
-		for i, st := range steps {
-			t.Logf("%d $ supervisorctl %s\n%s", i, st.title(), transcripts["yardstick"][i])
+}
+
+// TestLocal is TestTranscript for what needs no supervisord.
+func TestLocal(t *testing.T) {
+	d := &daemon{dir: tempDir(t)}
+	d.write(t, "supervisord.conf", strings.ReplaceAll(daemonConfig, "%(here)s/s", "%(here)s/nosuch"))
+	if *rewrite {
+		needOriginal(t)
+		record(t, "testdata/local.txt", localSteps, steady(d, originalCtl))
+	}
+	compare(t, recorded(t, "testdata/local.txt"), localSteps, steady(d, ourCtl))
+}
+
+// steady makes a runner of steps from one daemon and one supervisorctl.
+func steady(d *daemon, ctl string) func(*testing.T, step) string {
+	return func(t *testing.T, s step) string { return d.do(t, ctl, s) }
+}
+
+// record writes what the runner gives for each step to a file.
+func record(t *testing.T, file string, steps []step, runner func(*testing.T, step) string) {
+	t.Helper()
+	var b strings.Builder
+	for _, s := range steps {
+		b.WriteString(mark + s.title() + "\n" + runner(t, s))
+	}
+	if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+const mark = "$ supervisorctl "
+
+// recorded returns what record has written.
+func recorded(t *testing.T, file string) []string {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Split("\n"+string(data), "\n"+mark)[1:]
+}
+
+// compare holds what the runner gives to what was recorded.
+func compare(t *testing.T, want []string, steps []step, runner func(*testing.T, step) string) {
+	t.Helper()
+	if len(want) != len(steps) {
+		t.Fatalf("%d steps are recorded, and there are %d: use -rewrite", len(want), len(steps))
+	}
+	for i, s := range steps {
+		got := s.title() + "\n" + runner(t, s)
+		if diff := cmp.Diff(strings.TrimSuffix(want[i], "\n"), strings.TrimSuffix(got, "\n")); diff != "" {
+			t.Errorf("%s\n%s", s.title(), diff)
 		}
 	}
 }
 
 func (s step) title() string {
+	title := s.args
 	if s.argv != nil {
-		return fmt.Sprintf("%q", s.argv)
+		title = fmt.Sprintf("%q", s.argv)
 	}
-	return s.args
+	if s.act.name != "" {
+		title += " (" + s.act.name + ")"
+	}
+	if s.stdin != "" {
+		title += fmt.Sprintf(" <<< %q", s.stdin)
+	}
+	return title
 }
 
 // do runs a step and returns its transcript.
@@ -98,8 +139,13 @@ func (d *daemon) do(t *testing.T, ctl string, s step) string {
 		}
 	}
 	got := run(t, d.dir, s.stdin, ctl, argv...)
-	if s.only == "exit" {
+	switch s.only {
+	case "exit":
 		return fmt.Sprintf("exit %d\n", got.exit)
+	case "sorted":
+		lines := strings.SplitAfter(got.stdout, "\n")
+		slices.Sort(lines)
+		got.stdout = strings.Join(lines, "")
 	}
 	return got.normal(d.dir)
 }
@@ -137,6 +183,7 @@ var differs = []struct {
 	{regexp.MustCompile(`(?m)^([^\t\n]*\t+)[^\t\n]+$`), "${1}HELP"}, // the wording of a help
 	{regexp.MustCompile(`(?m)^Note: .*$`), "Note: HELP"},
 	{regexp.MustCompile(`(?m)^(For help, use )\S+( -h)$`), "${1}ARGV0$2"},
+	{regexp.MustCompile(`(?m)^\d+\.\d\S*$`), "VERSION"},
 	{regexp.MustCompile(`pid \d+`), "pid PID"},
 	{regexp.MustCompile(`(?m)^[1-9]\d*$`), "PID"},
 	{regexp.MustCompile(`\d+:\d\d:\d\d`), "TIME"},

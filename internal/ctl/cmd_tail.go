@@ -83,6 +83,9 @@ func tailOffset(modifier string) (offset int, ok bool) {
 }
 
 // showLog prints what was read of a log, with one newline more, or why nothing was.
+//
+// Differs: the original warns first if stdout is not UTF-8. Bytes are printed as they are here,
+// whatever the locale, so nothing can fail.
 func (s *session) showLog(name, text string, err error) error {
 	switch {
 	case err == nil:

@@ -130,6 +130,9 @@ var errQuit = errors.New("quit")
 
 // execute runs one line and tells whether the shell is to end. Ctrl-C gives the command up, and
 // then the shell ends too; tail -f and fg take it for themselves.
+//
+// Differs: a single command that is given up exits with 130; the original dies of a traceback, and
+// by the signal.
 func (s *session) execute(line string) (quit bool) {
 	name, arg, line := parseLine(line)
 	if line == "" {

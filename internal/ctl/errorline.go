@@ -50,6 +50,8 @@ func pythonError(err error) (class, text string) {
 		return "ValueError", value.Error()
 	case errors.Is(err, errNoLine):
 		return "EOFError", errNoLine.Error()
+	case errors.As(err, &dns) && dns.IsTemporary:
+		return "socket.gaierror", "[Errno -3] Temporary failure in name resolution"
 	case errors.As(err, &dns):
 		return "socket.gaierror", "[Errno -2] Name or service not known"
 	case errors.As(err, &errno):

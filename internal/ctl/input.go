@@ -105,7 +105,9 @@ func (in *input) command(ctx context.Context, prompt string) (string, error) {
 	})
 }
 
-// ask reads the answer to a question, which is kept out of the history.
+// ask reads the answer to a question.
+//
+// Differs: it is kept out of the history.
 func (in *input) ask(ctx context.Context, question string) (answer string, err error) {
 	in.history.off = true
 	answer, err = in.command(ctx, question)

@@ -14,6 +14,9 @@ import (
 
 // DecodeCall reads a call. The error is ErrNoMethod if the XML is sound but names no method;
 // a call without <params> has none.
+//
+// Differs: control characters are taken, where the original refuses the call; so a Ctrl-C can be
+// sent to a process's stdin.
 func DecodeCall(data []byte) (method string, params []any, err error) {
 	if !utf8.Valid(data) {
 		return "", nil, errors.New("cannot read the call: it is not UTF-8")
