@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"os/user"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -118,7 +120,7 @@ func (d *Daemon) round() (supervisor.Mood, error) {
 		ChildLogDir: sv.ChildLogDir,
 		Identifier:  sv.Identifier,
 		Environ:     d.environ,
-		ServerURL:   serverURL(d.cfg.Servers),
+		ServerURL:   d.cfg.ServerURL(),
 	})
 	defer d.hands.Close()
 	d.sup = supervisor.New(d.cfg, supervisor.Options{
@@ -200,7 +202,9 @@ func listenError(s config.Server, err error) error {
 		return errors.New(where + "Another program is already listening on a port that one of our HTTP servers is " +
 			"configured to use.  Shut this program down first before starting supervisord.")
 	case errors.As(err, &chown):
-		return errors.New(where + chown.Error())
+		return fmt.Errorf("%sNot permitted to chown %s to uid/gid (%d, %d); adjust \"sockchown\" value in config file "+
+			"or on command line to values that the current user (%s) can successfully chown (the option is chown=)",
+			where, chown.Path, chown.UID, chown.GID, userName())
 	case errors.As(err, &errno):
 		return fmt.Errorf("%sCannot open an HTTP server: socket.error reported errno.%s (%d): %w",
 			where, launch.ErrnoName(errno), int(errno), err)
@@ -208,21 +212,12 @@ func listenError(s config.Server, err error) error {
 	return fmt.Errorf("%sCannot open an HTTP server: %w", where, err)
 }
 
-// serverURL is where children find their supervisor (spec config §8): the first unix server,
-// else the last inet server.
-func serverURL(servers []config.Server) string {
-	url := ""
-	for _, s := range servers {
-		if s.Network == "unix" {
-			return "unix://" + s.Address
-		}
-		host, port, _ := strings.Cut(s.Address, ":")
-		if host == "" {
-			host = "localhost"
-		}
-		url = "http://" + host + ":" + port
+// userName is who runs this, for a person to read.
+func userName() string {
+	if u, err := user.Current(); err == nil {
+		return u.Username
 	}
-	return url
+	return strconv.Itoa(os.Getuid())
 }
 
 // handler joins the faces.

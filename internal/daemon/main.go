@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"holdfast/internal/config"
 	"holdfast/internal/launch"
@@ -68,8 +67,7 @@ func findConfig(argv0 string, flags *config.Flags, stderr io.Writer) (string, er
 	}
 	path, tried := config.Find(argv0)
 	if path == "" {
-		return "", errors.New("No config file found at default paths (" + strings.Join(tried, ", ") +
-			"); use the -c option to specify a config file at a different path")
+		return "", config.NotFound(tried)
 	}
 	if os.Getuid() == 0 && os.Getenv(launch.ReadyEnv) == "" {
 		fmt.Fprintln(stderr, argv0+": UserWarning: Supervisord is running as root and it is searching for its "+
