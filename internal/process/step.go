@@ -1,0 +1,282 @@
+package process
+
+import (
+	"log/slog"
+	"slices"
+	"syscall"
+	"time"
+
+	"holdfast/internal/dlog"
+)
+
+// Step is what happens to a process in record r when e happens at now. It changes nothing but
+// what it returns. A fact that can't happen in r (see Expects) changes nothing and is logged as
+// an internal error.
+func Step(p *Program, r Record, e Event, now time.Time) (Record, []Action) {
+	m := machine{p: p, r: r, now: now}
+	if !Expects(&r, e) {
+		m.log(dlog.Error, "internal error: "+describe(p, &r, e))
+		return m.r, m.do
+	}
+	switch e := e.(type) {
+	case Start:
+		m.start()
+	case Stop:
+		m.stop(e.Final)
+	case Freeze:
+		m.r.Frozen = true
+		if m.r.State == Backoff {
+			m.r.Deadline = time.Time{} // no further try; the stop of its group ends it
+		}
+	case Spawned:
+		m.spawned(e.PID)
+	case SpawnFailed:
+		m.spawnFailed(e.Err)
+	case Ended:
+		m.ended(e)
+	case GroupGone:
+		m.gone()
+	case SignalFailed:
+		m.signalFailed(e)
+	case Deadline:
+		m.deadline()
+	}
+	return m.r, m.do
+}
+
+// Expects tells whether e can happen in r. Wishes can always be uttered. Every other pair of
+// state and event stands here; TestExpectsIsComplete walks them all.
+func Expects(r *Record, e Event) bool {
+	forking := r.PID == 0 && (r.State == Starting || r.State == Stopping) && !r.LeaderGone
+	alive := r.PID != 0 && !r.LeaderGone
+	switch e.(type) {
+	case Start, Stop, Freeze:
+		return true
+	case Spawned, SpawnFailed:
+		return forking
+	case Ended:
+		return alive
+	case GroupGone:
+		return r.LeaderGone
+	case SignalFailed:
+		return alive || r.LeaderGone
+	case Deadline:
+		return !r.Deadline.IsZero()
+	}
+	return false
+}
+
+// A machine is one Step under way.
+type machine struct {
+	p   *Program
+	r   Record
+	now time.Time
+	do  []Action
+}
+
+func (m *machine) log(l slog.Level, text string) { m.do = append(m.do, Log{l, text}) }
+
+func (m *machine) enter(s State) { m.changed(Changed{To: s}) }
+
+func (m *machine) changed(c Changed) {
+	c.From, c.PID = m.r.State, m.r.PID
+	if c.To == Starting || c.To == Backoff {
+		c.PID, c.Tries = 0, m.r.Retries
+	}
+	m.r.State = c.To
+	m.do = append(m.do, c)
+}
+
+func (m *machine) after(secs int) time.Time { return m.now.Add(time.Duration(secs) * time.Second) }
+
+func (m *machine) start() {
+	switch m.r.State {
+	case Stopped, Exited, Fatal, Backoff:
+		m.spawn()
+	case Stopping:
+		m.log(dlog.Warn, alreadyRunning(m.p.Name))
+	case Starting, Running, Unknown:
+	}
+}
+
+func (m *machine) spawn() {
+	m.r.Killing, m.r.SpawnErr, m.r.Exit = false, "", nil
+	m.r.Deadline = time.Time{}
+	m.r.Started = m.now
+	m.enter(Starting)
+	m.do = append(m.do, SpawnProcess{})
+}
+
+func (m *machine) spawned(pid int) {
+	m.r.PID = pid
+	m.log(dlog.Info, spawnedText(m.p.Name, pid))
+	if m.r.State == Stopping { // the stop came before the fork's answer
+		m.r.Deadline = m.after(m.p.StopWaitSecs)
+		m.kill(m.p.StopSignal, m.p.StopAsGroup)
+		return
+	}
+	if m.p.StartSecs <= 0 {
+		m.up()
+		return
+	}
+	m.r.Deadline = m.after(m.p.StartSecs)
+}
+
+// up: the process has stayed up for startsecs.
+func (m *machine) up() {
+	m.r.Deadline, m.r.Retries = time.Time{}, 0
+	m.enter(Running)
+	m.log(dlog.Info, successText(m.p.Name, m.p.StartSecs))
+}
+
+func (m *machine) spawnFailed(err string) {
+	if m.r.State == Stopping {
+		m.r.Killing, m.r.Deadline, m.r.Stopped = false, time.Time{}, m.now
+		m.enter(Stopped)
+		return
+	}
+	m.r.SpawnErr = err
+	m.log(dlog.Info, spawnErrText(err))
+	m.backOff()
+}
+
+// backOff counts a failed start, and gives up when that was the last one allowed.
+func (m *machine) backOff() {
+	m.r.Retries++
+	m.r.Deadline = m.after(m.r.Retries)
+	m.enter(Backoff)
+	if m.r.Retries > m.p.StartRetries {
+		m.giveUp()
+	} else if m.r.Frozen {
+		m.r.Deadline = time.Time{}
+	}
+}
+
+func (m *machine) giveUp() {
+	m.r.Deadline, m.r.Retries = time.Time{}, 0
+	m.enter(Fatal)
+	m.log(dlog.Info, gaveUpText(m.p.Name))
+}
+
+func (m *machine) stop(final bool) {
+	switch m.r.State {
+	case Starting, Running:
+		m.r.Killing, m.r.Deadline = true, time.Time{}
+		m.enter(Stopping)
+		if m.r.PID == 0 {
+			m.do = append(m.do, CancelSpawn{})
+			return
+		}
+		m.r.Deadline = m.after(m.p.StopWaitSecs)
+		m.kill(m.p.StopSignal, m.p.StopAsGroup)
+	case Backoff:
+		if final {
+			m.giveUp()
+			return
+		}
+		m.log(dlog.Debug, killInBackoffText(m.p.Name))
+		// Differs: the original keeps the count of failures over the stop, so that the next
+		// start may give up after a single one (quirks 43), and shows the epoch as the time of
+		// the stop (quirks 44).
+		m.r.Deadline, m.r.Retries, m.r.Stopped = time.Time{}, 0, m.now
+		m.enter(Stopped)
+	case Stopped, Stopping, Exited, Fatal, Unknown:
+	}
+}
+
+func (m *machine) kill(sig syscall.Signal, group bool) {
+	m.log(dlog.Debug, killingText(m.p.Name, m.r.PID, sig, group))
+	m.do = append(m.do, Kill{sig, group})
+}
+
+func (m *machine) deadline() {
+	switch m.r.State {
+	case Starting:
+		m.up()
+	case Backoff:
+		m.spawn()
+	case Stopping:
+		// At least a second, so that stopwaitsecs=0 can't make a process that is stuck in the
+		// kernel keep the daemon busy.
+		m.r.Deadline = m.after(max(m.p.StopWaitSecs, 1))
+		m.log(dlog.Warn, sigkillText(m.p.Name, m.r.PID))
+		m.kill(syscall.SIGKILL, m.p.KillAsGroup)
+	default:
+		m.r.Deadline = time.Time{}
+	}
+}
+
+func (m *machine) ended(e Ended) {
+	status := e.Status
+	expected := status.Signal == 0 && slices.Contains(m.p.ExitCodes, status.Code)
+	switch {
+	case m.r.Killing:
+		m.r.Exit = &status
+		if e.GroupAlive && (m.p.StopAsGroup || m.p.KillAsGroup) {
+			// Differs: the original says stopped while the rest of the group is still
+			// shutting down. The pid stays: it is the group's number.
+			m.r.LeaderGone = true
+			m.log(dlog.Info, groupLeftText(m.p.Name, status, e.Survivors))
+			return
+		}
+		m.gone()
+		if e.GroupAlive {
+			m.log(dlog.Warn, leftBehindText(m.p.Name, e.Survivors))
+		}
+		return
+
+	case m.r.State == Starting && m.now.Before(m.r.Deadline):
+		m.r.PID, m.r.Stopped, m.r.Exit = 0, m.now, nil
+		m.r.SpawnErr = tooQuickText
+		m.log(dlog.Warn, exitedText(m.p.Name, status, false))
+		m.backOff()
+
+	default:
+		if m.r.State == Starting {
+			m.enter(Running) // no success line: spec process §4.5
+		}
+		m.r.Deadline, m.r.Retries, m.r.Stopped, m.r.Exit = time.Time{}, 0, m.now, &status
+		level := dlog.Info
+		if !expected {
+			m.r.SpawnErr = badExitText(m.r.ExitCode())
+			level = dlog.Warn
+		}
+		m.log(level, exitedText(m.p.Name, status, expected))
+		m.changed(Changed{To: Exited, Expected: expected})
+		m.r.PID = 0
+	}
+	if e.GroupAlive {
+		m.log(dlog.Warn, leftBehindText(m.p.Name, e.Survivors))
+	}
+	if m.r.State == Exited && !m.r.Frozen && m.restarts(expected) {
+		m.spawn()
+	}
+}
+
+func (m *machine) restarts(expected bool) bool {
+	return m.p.AutoRestart == RestartAlways || m.p.AutoRestart == RestartUnexpected && !expected
+}
+
+// gone: a process that was being stopped has ended, and its group with it where that matters.
+func (m *machine) gone() {
+	level := dlog.Warn
+	if m.r.Exit.Signal == 0 && slices.Contains(m.p.ExitCodes, m.r.Exit.Code) {
+		level = dlog.Info
+	}
+	m.log(level, stoppedText(m.p.Name, *m.r.Exit))
+	m.r.Killing, m.r.LeaderGone = false, false
+	m.r.Deadline, m.r.Stopped = time.Time{}, m.now
+	m.enter(Stopped)
+	m.r.PID = 0
+}
+
+func (m *machine) signalFailed(e SignalFailed) {
+	m.log(dlog.Crit, signalFailedText(m.p.Name, m.r.PID, m.r.Killing, e))
+	if m.r.LeaderGone {
+		return // the deadline tries again
+	}
+	m.r.Deadline = time.Time{}
+	if m.r.State != Unknown {
+		m.enter(Unknown)
+	}
+}
