@@ -83,24 +83,32 @@ func newOutput(r *os.File, s *Sink, name string, log *slog.Logger) *Output {
 	}
 }
 
-// open takes the pipe out of r, away from the runtime's poller.
+// open takes the pipe out of r. The runtime's poller watches r if it is non-blocking, and has to be
+// kept from it.
 func (o *Output) open() error {
 	raw, err := o.r.SyscallConn()
 	if err != nil {
 		return err
 	}
-	var fd int
+	watched := false
 	if err := raw.Control(func(f uintptr) {
-		fd = int(f)
-		o.fd, err = unix.FcntlInt(f, unix.F_DUPFD_CLOEXEC, 3)
+		o.fd = int(f)
+		var flags int
+		flags, err = unix.FcntlInt(f, unix.F_GETFL, 0)
+		watched = flags&unix.O_NONBLOCK != 0
 	}); err != nil {
 		return err
 	}
-	if err == nil {
-		o.r.Close()
-		o.r = nil
-	} else { // no more descriptors: watched twice it works as well
-		o.fd = fd
+	if err != nil {
+		return err
+	}
+	if watched {
+		// With no more descriptors to be had it stays watched twice, which works as well.
+		if fd, err := unix.FcntlInt(uintptr(o.fd), unix.F_DUPFD_CLOEXEC, 3); err == nil {
+			o.fd = fd
+			o.r.Close()
+			o.r = nil
+		}
 	}
 	o.size = pipeSize(o.fd)
 	if err := unix.SetNonblock(o.fd, true); err != nil {

@@ -47,7 +47,7 @@ type Manager struct {
 	mu   sync.Mutex
 	runs map[uint64]*run // guarded by mu; by spawn number
 
-	openings, forks line // guarded by mu
+	openings, tellings line // guarded by mu
 }
 
 // New makes a Manager with no children.
@@ -71,7 +71,7 @@ type run struct {
 	stage stage           // guarded by mu
 	proc  *launch.Process // guarded by mu; set together with stage running
 
-	opening, forking *ticket       // its turn to open its files, and to fork
+	opening, telling *ticket       // its turn to open its files, and to tell what came of it
 	settled          chan struct{} // closed when Spawned or SpawnFailed was reported
 	gone             chan struct{} // closed when the process group is empty
 

@@ -22,24 +22,22 @@ func (m *Manager) Spawn(p *config.Process, spawn uint64) {
 	r := &run{m: m, spawn: spawn, p: p, settled: make(chan struct{}), gone: make(chan struct{})}
 	m.mu.Lock()
 	m.runs[spawn] = r
-	r.opening, r.forking = m.openings.ticket(), m.forks.ticket()
+	r.opening, r.telling = m.openings.ticket(), m.tellings.ticket()
 	m.mu.Unlock()
 	go r.start() // ends when the program runs, or with what it hangs in
 }
 
 func (r *run) start() {
+	defer r.telling.pass()
 	r.opening.await()
 	f, spec, err := r.prepare()
 	r.opening.pass()
-
-	r.forking.await()
-	var proc *launch.Process
 	if err != nil {
+		r.telling.await()
 		r.fail(preparing, err.Error())
-	} else {
-		proc = r.fork(f, spec)
+		return
 	}
-	r.forking.pass()
+	proc := r.fork(f, spec)
 	if proc == nil {
 		return
 	}
@@ -52,6 +50,7 @@ func (r *run) start() {
 	r.mu.Lock()
 	r.proc, r.stage = proc, running
 	r.mu.Unlock()
+	r.telling.await()
 	r.m.report(r.spawn, process.Spawned{PID: proc.PID()})
 	close(r.settled)
 }
@@ -198,8 +197,9 @@ func openFiles(logs *capture.Logs, p *config.Process) (f *files, err error) {
 	return f, nil
 }
 
-// openPipe makes a pipe of which our end is the one of the number given (0 reads, 1 writes),
-// non-blocking, and the child's is open for both.
+// openPipe makes a pipe of which our end is the one of the number given (0 reads, 1 writes), and the
+// child's is open for both. The end that writes is non-blocking; what the other is to be, package
+// capture decides.
 //
 // So the pipe has a reader and a writer for as long as the child lives. If this daemon dies the
 // child gets neither SIGPIPE nor an end of its input, and its output waits in the pipe for the
@@ -221,10 +221,12 @@ func openPipe(name string, ours int) (end *os.File, child int, err error) {
 		return nil, -1, err
 	default: // no /proc: the child gets a plain end
 	}
-	if err := unix.SetNonblock(p[ours], true); err != nil {
-		unix.Close(p[ours])
-		unix.Close(child)
-		return nil, -1, err
+	if ours == 1 {
+		if err := unix.SetNonblock(p[ours], true); err != nil {
+			unix.Close(p[ours])
+			unix.Close(child)
+			return nil, -1, err
+		}
 	}
 	return os.NewFile(uintptr(p[ours]), name), child, nil
 }
