@@ -34,6 +34,20 @@ func child(args []string) int {
 				fmt.Fprintf(w, "line %06d\n", j)
 			}
 			w.Flush()
+		case "burst": // burst N FILE: on SIGUSR1 N numbered lines, and then the file
+			n, _ := strconv.Atoi(next())
+			file := next()
+			c := make(chan os.Signal, 1)
+			signal.Notify(c, syscall.SIGUSR1)
+			go func() {
+				<-c
+				w := bufio.NewWriter(os.Stdout)
+				for j := range n {
+					fmt.Fprintf(w, "line %06d\n", j)
+				}
+				w.Flush()
+				os.WriteFile(file, []byte("done\n"), 0o644)
+			}()
 		case "flood": // lines for ever
 			line := []byte(strings.Repeat("x", 99) + "\n")
 			for {

@@ -24,6 +24,16 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"pidof":     pidOf,
 	"repeat":    repeat,
 	"subst":     subst,
+	"until":     until,
+	"shutdown":  shutdown,
+	"childof":   childOf,
+	"nogroup":   noGroup,
+	"nozombies": noZombies,
+	"freeport":  freePort,
+	"tmpfs":     tmpfs,
+	"fill":      fill,
+	"raw":       raw,
+	"hold":      hold,
 }
 
 // eventually calls ok until it answers true.
@@ -52,13 +62,33 @@ func waitFor(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
-// status runs supervisorctl status on the configuration file supervisord.conf of the script.
-func status(ts *testscript.TestScript) string {
-	cmd := exec.Command(filepath.Join(bin, "supervisorctl"), "-c", ts.MkAbs("supervisord.conf"), "status")
+// ctl runs supervisorctl on the configuration file supervisord.conf of the script.
+func ctl(ts *testscript.TestScript, args ...string) string {
+	cmd := exec.Command(filepath.Join(bin, "supervisorctl"), append([]string{"-c", ts.MkAbs("supervisord.conf")}, args...)...)
 	cmd.Dir = ts.Getenv("WORK")
 	cmd.Env = append(os.Environ(), "RUN="+ts.Getenv("RUN"))
 	out, _ := cmd.Output()
 	return string(out)
+}
+
+// shutdown: supervisorctl shutdown, until the daemon has ended.
+func shutdown(ts *testscript.TestScript, neg bool, args []string) {
+	pid, err := strconv.Atoi(strings.TrimSpace(ctl(ts, "pid")))
+	if err != nil {
+		ts.Fatalf("no daemon to shut down: %v", err)
+	}
+	if got := ctl(ts, "shutdown"); got != "Shut down\n" {
+		ts.Fatalf("shutdown: %q", got)
+	}
+	awaitEnd(ts, pid)
+}
+
+// awaitEnd waits until there is no such process.
+func awaitEnd(ts *testscript.TestScript, pid int) {
+	eventually(ts, fmt.Sprintf("the end of process %d", pid), func() bool {
+		stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+		return err != nil || strings.Contains(string(stat), ") Z ")
+	})
 }
 
 // waitState NAME STATE...: until supervisorctl shows NAME in one of these states.
@@ -68,7 +98,7 @@ func waitState(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	last := ""
 	eventually(ts, strings.Join(args, " "), func() bool {
-		last = status(ts)
+		last = ctl(ts, "status")
 		for line := range strings.Lines(last) {
 			if f := strings.Fields(line); len(f) > 1 && f[0] == args[0] {
 				for _, state := range args[1:] {
@@ -88,12 +118,9 @@ func pidOf(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: pidof VAR NAME")
 	}
-	for line := range strings.Lines(status(ts)) {
-		f := strings.Fields(line)
-		if len(f) > 3 && f[0] == args[1] && f[2] == "pid" {
-			ts.Setenv(args[0], strings.TrimSuffix(f[3], ","))
-			return
-		}
+	if pid, err := strconv.Atoi(strings.TrimSpace(ctl(ts, "pid", args[1]))); err == nil && pid > 0 {
+		ts.Setenv(args[0], strconv.Itoa(pid))
+		return
 	}
 	ts.Fatalf("no pid of %s", args[1])
 }
@@ -135,11 +162,7 @@ func waitGone(ts *testscript.TestScript, neg bool, args []string) {
 			return
 		}
 	}
-	pid := pidFrom(ts, args[0])
-	eventually(ts, "the end of "+args[0], func() bool {
-		stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-		return err != nil || strings.Contains(string(stat), ") Z ")
-	})
+	awaitEnd(ts, pidFrom(ts, args[0]))
 }
 
 // repeat N FILE TEXT: write TEXT N times into FILE, {6} being the number in six digits.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -54,6 +55,8 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	// Where testscript makes its directories: it leaves some behind when only a part is run.
+	os.Setenv("GOTMPDIR", dir)
 	return m.Run()
 }
 
@@ -83,7 +86,9 @@ func setup(env *testscript.Env) error {
 	if err != nil {
 		return err
 	}
+	// Programs of another user must be able to enter.
 	os.Chmod(run, 0o755)
+	os.Chmod(filepath.Dir(env.WorkDir), 0o755)
 	env.Setenv("PATH", bin+string(os.PathListSeparator)+env.Getenv("PATH"))
 	env.Setenv("RUN", run)
 	env.Setenv("TMPDIR", run)
@@ -101,6 +106,9 @@ func condition(cond string) (bool, error) {
 	switch cond {
 	case "root":
 		return os.Getuid() == 0, nil
+	case "etcduser":
+		_, err := user.Lookup("etcd")
+		return err == nil && os.Getuid() == 0, nil
 	case "original":
 		_, err := os.Stat(originalDaemon)
 		return err == nil, nil

@@ -100,6 +100,8 @@ func (d *Daemon) round() (supervisor.Mood, error) {
 	if err != nil {
 		return 0, err
 	}
+	// After all else: who waits for the end of the pidfile may start the next daemon then.
+	defer d.removePIDFile()
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
@@ -142,7 +144,6 @@ func (d *Daemon) round() (supervisor.Mood, error) {
 	defer stopSignals()
 	d.detach()
 	d.writePIDFile()
-	defer d.removePIDFile()
 	return d.sup.Run(groups), nil
 }
 

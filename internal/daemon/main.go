@@ -40,12 +40,12 @@ func Main(argv []string, stdout, stderr *os.File) int {
 	if err != nil {
 		return usage(stderr, argv[0], err)
 	}
+	ready := launch.Ready() // before the environment is read: the children are not to have its variable
 	environ := os.Environ()
 	cfg, err := config.Load(path, flags, environ)
 	if err != nil {
 		return usage(stderr, argv[0], err)
 	}
-	ready := launch.Ready()
 	if !cfg.Supervisord.NoDaemon && ready == nil {
 		status, err := launch.Background()
 		if err != nil {
@@ -53,6 +53,7 @@ func Main(argv []string, stdout, stderr *os.File) int {
 		}
 		return status
 	}
+	go reserveThreads() // ends at once, beside the boot
 	d := &Daemon{path: cfg.Path, flags: flags, environ: environ, stdout: stdout, stderr: stderr, ready: ready}
 	if err := d.Run(cfg); err != nil {
 		return usage(stderr, argv[0], err)

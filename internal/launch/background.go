@@ -2,6 +2,7 @@ package launch
 
 import (
 	"os"
+	"path/filepath"
 	"strconv"
 	"syscall"
 )
@@ -51,6 +52,8 @@ func Ready() *os.File {
 	if err != nil {
 		return nil
 	}
+	// Else ps and pidof know this process as "exe".
+	os.WriteFile("/proc/self/comm", []byte(filepath.Base(os.Args[0])), 0)
 	syscall.CloseOnExec(fd)
 	return os.NewFile(uintptr(fd), "ready")
 }
