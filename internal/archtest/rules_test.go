@@ -48,6 +48,7 @@ var rooms = map[string]string{
 	"e2e":               "outside",
 	"bench":             "outside",
 	"examples":          "outside",
+	"docs":              "outside",
 }
 
 // An arrows row says which of our rooms (or which single packages) a room may import, and why not

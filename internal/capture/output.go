@@ -90,19 +90,22 @@ func (o *Output) open() error {
 	if err != nil {
 		return err
 	}
-	watched := false
+	flags := 0
 	if err := raw.Control(func(f uintptr) {
 		o.fd = int(f)
-		var flags int
 		flags, err = unix.FcntlInt(f, unix.F_GETFL, 0)
-		watched = flags&unix.O_NONBLOCK != 0
 	}); err != nil {
 		return err
 	}
 	if err != nil {
 		return err
 	}
-	if watched {
+	if flags&unix.O_NONBLOCK == 0 {
+		_, err = unix.FcntlInt(uintptr(o.fd), unix.F_SETFL, flags|unix.O_NONBLOCK)
+		if err != nil {
+			return err
+		}
+	} else {
 		// With no more descriptors to be had it stays watched twice, which works as well.
 		if fd, err := unix.FcntlInt(uintptr(o.fd), unix.F_DUPFD_CLOEXEC, 3); err == nil {
 			o.fd = fd
@@ -111,9 +114,6 @@ func (o *Output) open() error {
 		}
 	}
 	o.size = pipeSize(o.fd)
-	if err := unix.SetNonblock(o.fd, true); err != nil {
-		return err
-	}
 	if o.poll, err = thePoller(); err != nil {
 		return err
 	}
@@ -169,6 +169,9 @@ func (o *Output) kickOff() {
 func (o *Output) run() {
 	defer o.finish()
 	err := o.open()
+	if err == nil {
+		<-o.kick
+	}
 	for err == nil && o.wishes() {
 		o.coalesce()
 		o.inFlight.Store(true)

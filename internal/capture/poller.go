@@ -109,11 +109,12 @@ func (p *poller) kickAtTick(o *Output) {
 	p.pausing = append(p.pausing, o)
 }
 
+// add makes o one of p's, to be kicked as by kickOnce.
 func (p *poller) add(o *Output) error {
 	p.mu.Lock()
 	p.outputs[int32(o.fd)] = o
 	p.mu.Unlock()
-	return p.control(unix.EPOLL_CTL_ADD, o.fd, unix.EPOLLONESHOT)
+	return p.control(unix.EPOLL_CTL_ADD, o.fd, unix.EPOLLIN|unix.EPOLLONESHOT)
 }
 
 // kickOnce kicks o once, as soon as its pipe has bytes or no more writers.

@@ -10,7 +10,8 @@ import (
 
 // An environ is the daemon's environment, which every child inherits.
 type environ struct {
-	order  []string // names, as they came
+	names  []string // as they came
+	pairs  []string // NAME=VALUE, in the same order
 	values map[string]string
 }
 
@@ -22,7 +23,8 @@ func parseEnviron(list []string) environ {
 		if _, seen := e.values[name]; !ok || seen {
 			continue
 		}
-		e.order = append(e.order, name)
+		e.names = append(e.names, name)
+		e.pairs = append(e.pairs, pair)
 		e.values[name] = value
 	}
 	return e
@@ -45,10 +47,10 @@ func (e environ) of(p *config.Process, serverURL string) []string {
 	}
 	maps.Copy(set, p.Environment)
 
-	list := make([]string, 0, len(e.order)+len(set))
-	for _, name := range e.order {
+	list := make([]string, 0, len(e.names)+len(set))
+	for i, name := range e.names {
 		if _, changed := set[name]; !changed {
-			list = append(list, name+"="+e.values[name])
+			list = append(list, e.pairs[i])
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(set)) {

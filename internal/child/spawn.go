@@ -154,15 +154,15 @@ func survivors(pgid int) string {
 
 // files are what one spawn opens.
 type files struct {
-	child   [3]int // the child's 0, 1 and 2
-	stdin   *os.File
+	child   [3]int     // the child's 0, 1 and 2
+	stdin   int        // our end of the pipes
 	outputs []*os.File // stdout, then stderr if it is not redirected
 	sinks   []*capture.Sink
 }
 
 // openFiles opens the logs and pipes of p. With an error nothing is left open.
 func openFiles(logs *capture.Logs, p *config.Process) (f *files, err error) {
-	f = &files{child: [3]int{-1, -1, -1}}
+	f = &files{child: [3]int{-1, -1, -1}, stdin: -1}
 	defer func() {
 		if err != nil {
 			f.close()
@@ -179,16 +179,16 @@ func openFiles(logs *capture.Logs, p *config.Process) (f *files, err error) {
 		}
 		f.sinks = append(f.sinks, s)
 	}
-	if f.stdin, f.child[0], err = openPipe("stdin", 1); err != nil {
+	if f.stdin, f.child[0], err = openPipe(1); err != nil {
 		return f, err
 	}
 	for i, name := range []string{"stdout", "stderr"}[:len(outputs)] {
-		r, fd, err := openPipe(name, 0)
+		r, fd, err := openPipe(0)
 		if err != nil {
 			return f, err
 		}
 		capture.SetPipeSize(fd)
-		f.outputs = append(f.outputs, r)
+		f.outputs = append(f.outputs, os.NewFile(uintptr(r), name))
 		f.child[i+1] = fd
 	}
 	if p.RedirectStderr {
@@ -198,16 +198,15 @@ func openFiles(logs *capture.Logs, p *config.Process) (f *files, err error) {
 }
 
 // openPipe makes a pipe of which our end is the one of the number given (0 reads, 1 writes), and the
-// child's is open for both. The end that writes is non-blocking; what the other is to be, package
-// capture decides.
+// child's is open for both.
 //
 // So the pipe has a reader and a writer for as long as the child lives. If this daemon dies the
 // child gets neither SIGPIPE nor an end of its input, and its output waits in the pipe for the
 // next daemon.
-func openPipe(name string, ours int) (end *os.File, child int, err error) {
+func openPipe(ours int) (end, child int, err error) {
 	var p [2]int
 	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
-		return nil, -1, err
+		return -1, -1, err
 	}
 	child = p[1-ours]
 	both, err := unix.Open("/proc/self/fd/"+strconv.Itoa(child), unix.O_RDWR|unix.O_CLOEXEC, 0)
@@ -218,17 +217,10 @@ func openPipe(name string, ours int) (end *os.File, child int, err error) {
 	case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE):
 		unix.Close(p[0])
 		unix.Close(p[1])
-		return nil, -1, err
+		return -1, -1, err
 	default: // no /proc: the child gets a plain end
 	}
-	if ours == 1 {
-		if err := unix.SetNonblock(p[ours], true); err != nil {
-			unix.Close(p[ours])
-			unix.Close(child)
-			return nil, -1, err
-		}
-	}
-	return os.NewFile(uintptr(p[ours]), name), child, nil
+	return p[ours], child, nil
 }
 
 // closeChild closes what only the child has any use for.
@@ -243,8 +235,8 @@ func (f *files) closeChild() {
 // close closes everything.
 func (f *files) close() {
 	f.closeChild()
-	if f.stdin != nil {
-		f.stdin.Close()
+	if f.stdin >= 0 {
+		unix.Close(f.stdin)
 	}
 	for _, o := range f.outputs {
 		o.Close()

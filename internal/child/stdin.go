@@ -4,7 +4,6 @@ import (
 	"errors"
 	"os"
 	"sync"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,19 +21,17 @@ const stdinLimit = 16 << 20
 // A stdin writes to one process without making anybody wait: what the pipe takes goes at once, the
 // rest is queued and written by a goroutine that is there only while something is queued.
 type stdin struct {
-	f    *os.File // the writing end, non-blocking
-	conn syscall.RawConn
+	fd int // the writing end
 
 	mu      sync.Mutex
-	queue   []byte // guarded by mu
-	pending int    // guarded by mu; queue and what flush is at
-	closed  bool   // guarded by mu
+	f       *os.File // guarded by mu; of fd, from the first write on: most programs are never written to
+	queue   []byte   // guarded by mu
+	pending int      // guarded by mu; queue and what flush is at
+	closed  bool     // guarded by mu
 }
 
-func newStdin(f *os.File) *stdin {
-	conn, err := f.SyscallConn()
-	return &stdin{f: f, conn: conn, closed: err != nil}
-}
+// newStdin owns fd from now on.
+func newStdin(fd int) *stdin { return &stdin{fd: fd} }
 
 func (s *stdin) write(data []byte) error {
 	s.mu.Lock()
@@ -65,9 +62,19 @@ func (s *stdin) write(data []byte) error {
 	return nil
 }
 
-// try writes what the pipe takes now.
+// try writes what the pipe takes now. The lock is held.
 func (s *stdin) try(data []byte) (n int, err error) {
-	connErr := s.conn.Write(func(fd uintptr) bool {
+	if s.f == nil {
+		if err := unix.SetNonblock(s.fd, true); err != nil {
+			return 0, err
+		}
+		s.f = os.NewFile(uintptr(s.fd), "stdin")
+	}
+	conn, err := s.f.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	connErr := conn.Write(func(fd uintptr) bool {
 		n, err = unix.Write(int(fd), data)
 		return true
 	})
@@ -105,7 +112,12 @@ func (s *stdin) close() {
 
 // closeLocked drops what is queued. The lock is held.
 func (s *stdin) closeLocked() {
-	s.closed = true
 	s.queue, s.pending = nil, 0
-	s.f.Close()
+	switch {
+	case s.f != nil:
+		s.f.Close()
+	case !s.closed:
+		unix.Close(s.fd)
+	}
+	s.closed = true
 }

@@ -103,6 +103,15 @@ func (c *Config) ServerURL() string {
 	return inet
 }
 
+// Processes is how many processes the groups have together.
+func (c *Config) Processes() int {
+	n := 0
+	for i := range c.Groups {
+		n += len(c.Groups[i].Processes)
+	}
+	return n
+}
+
 // A Kind tells the three sections apart that make a group of processes.
 type Kind int
 

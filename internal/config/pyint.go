@@ -12,7 +12,9 @@ import (
 // parseInt reads a whole number as Python's int does: blanks around it, a sign, and single
 // underscores between digits are allowed; any size.
 func parseInt(s string, base int) (*big.Int, error) {
-	bad := fmt.Errorf("invalid literal for int() with base %d: %s", base, pyrepr.Repr(s))
+	bad := func() (*big.Int, error) {
+		return nil, fmt.Errorf("invalid literal for int() with base %d: %s", base, pyrepr.Repr(s))
+	}
 	digits := strings.TrimSpace(s)
 	sign := ""
 	if digits != "" && (digits[0] == '+' || digits[0] == '-') {
@@ -22,15 +24,15 @@ func parseInt(s string, base int) (*big.Int, error) {
 		digits = strings.TrimPrefix(digits[2:], "_")
 	}
 	if digits == "" || strings.HasPrefix(digits, "_") || strings.HasSuffix(digits, "_") || strings.Contains(digits, "__") {
-		return nil, bad
+		return bad()
 	}
 	digits = strings.ReplaceAll(digits, "_", "")
 	if strings.ContainsFunc(digits, func(r rune) bool { return r < '0' || r >= rune('0'+base) }) {
-		return nil, bad
+		return bad()
 	}
 	n, ok := new(big.Int).SetString(sign+digits, base)
 	if !ok {
-		return nil, bad
+		return bad()
 	}
 	return n, nil
 }

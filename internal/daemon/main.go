@@ -25,6 +25,7 @@ const Version = "4.4.0+holdfast.0.1.0"
 // once the background process is up, 2 for what is wrong with the command line, the configuration
 // or the surroundings.
 func Main(argv []string, stdout, stderr *os.File) int {
+	go reserveFiles(1024) // as early as can be; enough for 200 programs
 	flags, err := config.ParseFlags(argv[0], argv[1:])
 	switch {
 	case err != nil:
@@ -54,6 +55,9 @@ func Main(argv []string, stdout, stderr *os.File) int {
 		return status
 	}
 	go reserveThreads() // ends at once, beside the boot
+	if n := cfg.Processes(); n > 200 {
+		go reserveFiles(64 + 5*n)
+	}
 	d := &Daemon{path: cfg.Path, flags: flags, environ: environ, stdout: stdout, stderr: stderr, ready: ready}
 	if err := d.Run(cfg); err != nil {
 		return usage(stderr, argv[0], err)
