@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -34,6 +35,21 @@ func Find(argv0 string) (found string, tried []string) {
 func NotFound(tried []string) error {
 	return errors.New("No config file found at default paths (" + strings.Join(tried, ", ") +
 		"); use the -c option to specify a config file at a different path")
+}
+
+// Argv0 is the path of the program that was called argv0: that of the file that a search of path, a
+// PATH, finds for a bare name. The kernel tells a Python script as much; a binary it doesn't.
+func Argv0(argv0, path string) string {
+	if strings.Contains(argv0, "/") {
+		return argv0
+	}
+	for _, dir := range strings.Split(path, ":") {
+		file := filepath.Join(dir, argv0)
+		if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+			return file
+		}
+	}
+	return argv0
 }
 
 // dirName is what is before the last slash of p; unlike path.Dir it is empty for a bare name.

@@ -45,3 +45,23 @@ func TestFind(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+func TestArgv0(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.MkdirAll(dir+"/a/supervisord", 0o755)) // a directory of that name is passed by
+	must(t, os.MkdirAll(dir+"/b", 0o755))
+	must(t, os.WriteFile(dir+"/b/supervisord", nil, 0o755))
+	must(t, os.WriteFile(dir+"/b/notes", nil, 0o644))
+	path := dir + "/none:" + dir + "/a:" + dir + "/b"
+	for argv0, want := range map[string]string{
+		"supervisord":      dir + "/b/supervisord",
+		"./supervisord":    "./supervisord",
+		"/opt/supervisord": "/opt/supervisord",
+		"notes":            "notes",
+		"nothing":          "nothing",
+	} {
+		if got := Argv0(argv0, path); got != want {
+			t.Errorf("%s: got %q, want %q", argv0, got, want)
+		}
+	}
+}

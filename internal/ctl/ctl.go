@@ -40,16 +40,17 @@ const (
 // Main runs supervisorctl and returns its exit code; argv[0] is the program's name. The shell has
 // line editing if stdin and stdout are terminals.
 func Main(argv []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	fl, done, err := parseFlags(argv, stdout)
+	argv0 := config.Argv0(argv[0], os.Getenv("PATH"))
+	fl, done, err := parseFlags(append([]string{argv0}, argv[1:]...), stdout)
 	if done {
 		return exitOK
 	}
 	var conf config.Ctl
 	if err == nil {
-		conf, err = loadConfig(argv[0], fl.configuration)
+		conf, err = loadConfig(argv0, fl.configuration)
 	}
 	if err != nil {
-		usage(stderr, argv[0], err)
+		usage(stderr, argv0, err)
 		return exitUsage
 	}
 	s := newSession(conf, fl, newInput(stdin, stdout), stdout, stderr)

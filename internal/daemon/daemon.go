@@ -2,15 +2,12 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
-	"os/user"
-	"strconv"
 	"strings"
-	"syscall"
+	"sync/atomic"
 	"time"
 
 	"holdfast/internal/child"
@@ -33,7 +30,8 @@ type Daemon struct {
 	stderr  *os.File
 	ready   *os.File // non-nil: a parent waits for the word that this process is up
 
-	cfg      *config.Config // of this round
+	cfg      *config.Config                // of this round
+	good     atomic.Pointer[config.Config] // read last without an error; a client's reread sets it too
 	log      *dlog.Log
 	sup      *supervisor.Supervisor
 	hands    *child.Manager
@@ -48,6 +46,7 @@ func (d *Daemon) Run(cfg *config.Config) error {
 		return fmt.Errorf("cannot look at the open files in /proc/self/fd: %w", err)
 	}
 	d.cfg = cfg
+	d.good.Store(cfg)
 	if err := d.dropPrivileges(); err != nil {
 		return err
 	}
@@ -69,19 +68,29 @@ func (d *Daemon) Run(cfg *config.Config) error {
 // reread reads the configuration for the next round.
 //
 // Differs: the original ends with status 2 if it is bad now, after it has stopped everything. Here
-// the round that was goes on with the configuration that it had.
+// the last one that was good is used again.
 func (d *Daemon) reread() {
-	cfg, err := config.Load(d.path, d.flags, d.environ)
 	d.notes = nil
+	cfg, err := d.load()
 	if err != nil {
 		for line := range strings.SplitSeq(err.Error(), "\n") {
 			d.note(dlog.Crit, "the configuration can't be used, the one before is kept: "+line)
 		}
-		d.cfg.Notes = nil
-		return
+		before := *d.good.Load()
+		before.Notes = nil
+		cfg = &before
 	}
 	d.cfg = cfg
 	d.noteRoot()
+}
+
+// load reads the configuration, and remembers it if nothing is wrong with it.
+func (d *Daemon) load() (*config.Config, error) {
+	cfg, err := config.Load(d.path, d.flags, d.environ)
+	if err == nil {
+		d.good.Store(cfg)
+	}
+	return cfg, err
 }
 
 // round is one life of the supervisor, from its log to its end or restart.
@@ -128,7 +137,7 @@ func (d *Daemon) round() (supervisor.Mood, error) {
 	d.sup = supervisor.New(d.cfg, supervisor.Options{
 		Hands: d.hands,
 		Log:   logger,
-		Load:  func() (*config.Config, error) { return config.Load(d.path, d.flags, d.environ) },
+		Load:  d.load,
 	})
 	groups, err := d.prepare()
 	if err != nil {
@@ -191,34 +200,6 @@ func (d *Daemon) listen() (open []*httpd.Listener, err error) {
 		}
 	}
 	return open, nil
-}
-
-// listenError is the original's text for a server that can't be opened, with the place added.
-func listenError(s config.Server, err error) error {
-	var chown *httpd.ChownError
-	var errno syscall.Errno
-	where := "[" + s.Section + "] " + s.Address + ": "
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return errors.New(where + "Another program is already listening on a port that one of our HTTP servers is " +
-			"configured to use.  Shut this program down first before starting supervisord.")
-	case errors.As(err, &chown):
-		return fmt.Errorf("%sNot permitted to chown %s to uid/gid (%d, %d); adjust \"sockchown\" value in config file "+
-			"or on command line to values that the current user (%s) can successfully chown (the option is chown=)",
-			where, chown.Path, chown.UID, chown.GID, userName())
-	case errors.As(err, &errno):
-		return fmt.Errorf("%sCannot open an HTTP server: socket.error reported errno.%s (%d): %w",
-			where, launch.ErrnoName(errno), int(errno), err)
-	}
-	return fmt.Errorf("%sCannot open an HTTP server: %w", where, err)
-}
-
-// userName is who runs this, for a person to read.
-func userName() string {
-	if u, err := user.Current(); err == nil {
-		return u.Username
-	}
-	return strconv.Itoa(os.Getuid())
 }
 
 // handler joins the faces.

@@ -50,7 +50,7 @@ func runMain(t *testing.T, args ...string) (int, string, string) {
 		defer f.Close()
 		files[i] = f
 	}
-	status := Main(append([]string{"supervisord"}, args...), files[0], files[1])
+	status := Main(append([]string{"/opt/bin/supervisord"}, args...), files[0], files[1])
 	var texts [2]string
 	for i, f := range files {
 		data, err := os.ReadFile(f.Name())
@@ -74,8 +74,8 @@ func TestMainAnswersWithoutADaemon(t *testing.T) {
 		stdout, stderr string // contained
 	}{
 		{"-v is the version", []string{"-v"}, 0, Version + "\n", ""},
-		{"-h is help", []string{"-h"}, 0, "Usage: supervisord [options]", ""},
-		{"a flag that is none", []string{"--nonsense"}, 2, "", "Error: option --nonsense not recognized\nFor help, use supervisord -h\n"},
+		{"-h is help", []string{"-h"}, 0, "Usage: /opt/bin/supervisord [options]", ""},
+		{"a flag that is none", []string{"--nonsense"}, 2, "", "Error: option --nonsense not recognized\nFor help, use /opt/bin/supervisord -h\n"},
 		{"a file that is not there", []string{"-n", "-c", bad + "x"}, 2, "", "Error: could not find config file "},
 		{"every error has its line", []string{"-n", "-c", bad}, 2, "", "bad.conf:3: [supervisord] minfds: "},
 	} {

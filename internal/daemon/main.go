@@ -26,31 +26,32 @@ const Version = "4.4.0+holdfast.0.1.0"
 // or the surroundings.
 func Main(argv []string, stdout, stderr *os.File) int {
 	go reserveFiles(1024) // as early as can be; enough for 200 programs
-	flags, err := config.ParseFlags(argv[0], argv[1:])
+	argv0 := config.Argv0(argv[0], os.Getenv("PATH"))
+	flags, err := config.ParseFlags(argv0, argv[1:])
 	switch {
 	case err != nil:
-		return usage(stderr, argv[0], err)
+		return usage(stderr, argv0, err)
 	case flags.Help:
-		fmt.Fprint(stdout, config.Usage(argv[0]))
+		fmt.Fprint(stdout, config.Usage(argv0))
 		return 0
 	case flags.Version:
 		fmt.Fprintln(stdout, Version)
 		return 0
 	}
-	path, err := findConfig(argv[0], flags, stderr)
+	path, err := findConfig(argv0, flags, stderr)
 	if err != nil {
-		return usage(stderr, argv[0], err)
+		return usage(stderr, argv0, err)
 	}
 	ready := launch.Ready() // before the environment is read: the children are not to have its variable
 	environ := os.Environ()
 	cfg, err := config.Load(path, flags, environ)
 	if err != nil {
-		return usage(stderr, argv[0], err)
+		return usage(stderr, argv0, err)
 	}
 	if !cfg.Supervisord.NoDaemon && ready == nil {
 		status, err := launch.Background()
 		if err != nil {
-			return usage(stderr, argv[0], fmt.Errorf("cannot start the background process: %w", err))
+			return usage(stderr, argv0, fmt.Errorf("cannot start the background process: %w", err))
 		}
 		return status
 	}
@@ -60,7 +61,7 @@ func Main(argv []string, stdout, stderr *os.File) int {
 	}
 	d := &Daemon{path: cfg.Path, flags: flags, environ: environ, stdout: stdout, stderr: stderr, ready: ready}
 	if err := d.Run(cfg); err != nil {
-		return usage(stderr, argv[0], err)
+		return usage(stderr, argv0, err)
 	}
 	return 0
 }

@@ -23,8 +23,7 @@ func (d *Daemon) dropPrivileges() error {
 	}
 	if *uid != os.Getuid() {
 		if os.Getuid() != 0 {
-			return errors.New("Can't drop privilege as nonroot user" +
-				" ([supervisord] user= is another user than the one who starts supervisord; start it as root, or leave user= out)")
+			return errors.New(notRootText())
 		}
 		if err := become(*uid); err != nil {
 			return fmt.Errorf("cannot become user %d of [supervisord] user=: %w", *uid, err)
@@ -37,8 +36,7 @@ func (d *Daemon) dropPrivileges() error {
 // noteRoot has it said that nobody decided to run as root.
 func (d *Daemon) noteRoot() {
 	if os.Getuid() == 0 && d.cfg.Supervisord.UID == nil {
-		d.note(dlog.Crit, "Supervisor is running as root.  Privileges were not dropped because no user is specified "+
-			"in the config file.  If you intend to run as root, you can set user=root in the config file to avoid this message.")
+		d.note(dlog.Crit, rootText)
 	}
 }
 
@@ -76,10 +74,7 @@ func (d *Daemon) raiseLimits() error {
 	if l, ok := rlimit.NoFile(); ok && l.Cur < uint64(sv.MinFDs) {
 		want, err := raise(unix.RLIMIT_NOFILE, l, uint64(sv.MinFDs))
 		if err != nil {
-			return fmt.Errorf(`The minimum number of file descriptors required to run this process is %d as per the `+
-				`"minfds" command-line argument or config file setting. The current environment will only allow you to `+
-				`open %d file descriptors.  Either raise the number of usable file descriptors in your environment `+
-				`(see README.rst) or lower the minfds setting in the config file to allow the process to start.`, sv.MinFDs, l.Max)
+			return errors.New(minFDsText(sv.MinFDs, l.Max))
 		}
 		rlimit.SetNoFile(want)
 		d.note(dlog.Info, fmt.Sprintf("Increased RLIMIT_NOFILE limit to %d", sv.MinFDs))
@@ -87,10 +82,7 @@ func (d *Daemon) raiseLimits() error {
 	var l unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NPROC, &l) == nil && l.Cur < uint64(sv.MinProcs) {
 		if _, err := raise(unix.RLIMIT_NPROC, rlimit.Limit(l), uint64(sv.MinProcs)); err != nil {
-			return fmt.Errorf(`The minimum number of available processes required to run this program is %d as per the `+
-				`"minprocs" command-line argument or config file setting. The current environment will only allow you to `+
-				`open %d processes.  Either raise the number of usable processes in your environment (see README.rst) `+
-				`or lower the minprocs setting in the config file to allow the program to start.`, sv.MinProcs, l.Max)
+			return errors.New(minProcsText(sv.MinProcs, l.Max))
 		}
 		d.note(dlog.Info, fmt.Sprintf("Increased RLIMIT_NPROC limit to %d", sv.MinProcs))
 	}

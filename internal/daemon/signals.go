@@ -46,11 +46,12 @@ func (d *Daemon) handle(sig syscall.Signal) {
 		logger.Warn("received " + name + " indicating exit request")
 		d.sup.SetMood(supervisor.MoodShutdown)
 	case syscall.SIGHUP:
-		if d.sup.SetMood(supervisor.MoodRestarting) == supervisor.MoodShutdown {
+		if d.sup.Mood() == supervisor.MoodShutdown {
 			logger.Warn("ignored " + name + " indicating restart request (shutdown in progress)")
 			return
 		}
 		logger.Warn("received " + name + " indicating restart request")
+		d.sup.SetMood(supervisor.MoodRestarting)
 	case syscall.SIGUSR2:
 		logger.Info("received " + name + " indicating log reopen request")
 		d.reopenLogs()

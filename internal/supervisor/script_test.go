@@ -302,9 +302,11 @@ func (sc *scene) do(command string) {
 	case "restart":
 		sc.tell(command, sc.sup.Restart())
 	case "sigterm":
-		sc.say("mood was %d", sc.sup.SetMood(MoodShutdown))
+		sc.sup.SetMood(MoodShutdown)
+		sc.say("mood %d", sc.sup.Mood())
 	case "sighup":
-		sc.say("mood was %d", sc.sup.SetMood(MoodRestarting))
+		sc.sup.SetMood(MoodRestarting)
+		sc.say("mood %d", sc.sup.Mood())
 	default:
 		sc.t.Fatalf("unknown command %q", command)
 	}

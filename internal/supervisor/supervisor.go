@@ -197,15 +197,19 @@ func (s *Supervisor) shutdownDone() bool {
 	return false
 }
 
-// SetMood begins a shutdown or a restart, and returns the mood that there was. A shutdown
-// overrides a restart under way, but not the other way round (spec process §8).
-func (s *Supervisor) SetMood(m Mood) (before Mood) {
-	s.mail.call(func() { before = s.setMood(m) })
-	return before
+// SetMood begins a shutdown or a restart. A shutdown overrides a restart under way, but not the
+// other way round (spec process §8).
+func (s *Supervisor) SetMood(m Mood) { s.mail.call(func() { s.setMood(m) }) }
+
+// Mood is what the supervisor is about; after Run has returned it is MoodShutdown.
+func (s *Supervisor) Mood() Mood {
+	m := MoodShutdown
+	s.mail.call(func() { m = s.mood })
+	return m
 }
 
-func (s *Supervisor) setMood(m Mood) (before Mood) {
-	before = s.mood
+func (s *Supervisor) setMood(m Mood) {
+	before := s.mood
 	if m < before {
 		s.mood = m
 	}
@@ -217,7 +221,6 @@ func (s *Supervisor) setMood(m Mood) (before Mood) {
 			}
 		}
 	}
-	return before
 }
 
 // unstopped tells whether a process of g is not in one of the stopped states, or is and lives.
