@@ -40,6 +40,7 @@ var rooms = map[string]string{
 	"internal/logread":    "ground",
 	"internal/httpd":      "ground",
 	"internal/dlog":       "ground",
+	"internal/syslog":     "ground",
 	"internal/rlimit":     "ground",
 	"internal/sdnotify":   "ground",
 

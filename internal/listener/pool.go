@@ -1,0 +1,230 @@
+// Package listener is the pure machine of one pool of event listeners: the queue of its events,
+// the state of each of its processes (its members), and what they say on their stdout. It writes
+// to no pipe and no log; its methods return what the caller has to do, in order.
+//
+//	                  "READY\n"            Dispatch
+//	ACKNOWLEDGED ──────────────────▶ READY ────────▶ BUSY
+//	      ▲  │ anything else           │ anything     │ │ what is no result: the event
+//	      │  └──────────▶ UNKNOWN ◀────┴──────────────┼─┘ goes back to the queue's head
+//	      └───────────────────────────────────────────┘
+//	          "RESULT 2\nOK": the event was processed
+//	          any other result: it was rejected and goes back to the queue's head
+//
+// A start of the process brings every state back to ACKNOWLEDGED, and nothing else ends UNKNOWN.
+//
+// An event that was accepted is in one place at any time: queued, in the hands of one member,
+// processed, or discarded because newer ones needed its room. The caller's part:
+//
+//	if pool.Wants(e.Type()) { do(pool.Accept(serial, e)) }
+//	do(pool.Changed(member, state))   // each process.Changed of a member, after its own event was published
+//	do(pool.Output(member, data))     // of the member's present spawn
+//	do(pool.Dispatch())               // at the end of a turn
+//
+// and where a Write could not be carried out, do(pool.WriteFailed(member)) and Dispatch again.
+package listener
+
+import (
+	"container/list"
+	"log/slog"
+
+	"holdfast/internal/dlog"
+	"holdfast/internal/event"
+	"holdfast/internal/process"
+)
+
+// An Action is something that the caller has to do, in the order given.
+type Action interface{ action() }
+
+type (
+	// Write: write Data to the stdin of a member, and then, unless that failed, write Done to the
+	// log.
+	Write struct {
+		Member int
+		Data   []byte
+		Done   Log
+	}
+	// Log: write a line to the main log.
+	Log struct {
+		Level slog.Level
+		Text  string
+	}
+)
+
+func (Write) action() {}
+func (Log) action()   {}
+
+// Options is what [eventlistener:x] says of a pool.
+type Options struct {
+	Name       string
+	Server     string // [supervisord] identifier=
+	BufferSize int    // at least 1
+	Events     event.Subscription
+	Members    []string // the names of its processes; a member's number is its place here
+}
+
+// A Pool is the queue of one [eventlistener:x] and its members.
+type Pool struct {
+	o       Options
+	serial  event.Serial
+	queue   list.List // of *item, the oldest first
+	members []member
+	counts  Counts
+
+	do []Action // of the call under way
+}
+
+// An item is an event that this pool has accepted.
+type item struct {
+	event      event.Event
+	serial     uint64
+	poolSerial uint64
+}
+
+// Counts is what became of a pool's events since it was made.
+type Counts struct {
+	Accepted  uint64
+	Processed uint64 // answered with OK
+	Rejected  uint64 // sent and put back: another answer, or none because the process ended
+	Discarded uint64 // lost: the queue was full
+
+	Queued, InFlight int // now
+}
+
+// New makes a pool whose processes have not been started yet.
+func New(o Options) *Pool {
+	p := &Pool{o: o, members: make([]member, len(o.Members))}
+	for i, name := range o.Members {
+		p.members[i] = member{name: name, state: Acknowledged, missing: noLength}
+	}
+	return p
+}
+
+// Wants tells whether the pool is subscribed to events of type t.
+func (p *Pool) Wants(t event.Type) bool { return p.o.Events[t] }
+
+// Counts tells what became of the events so far.
+func (p *Pool) Counts() Counts {
+	c := p.counts
+	c.Queued = p.queue.Len()
+	for i := range p.members {
+		if p.members[i].event != nil {
+			c.InFlight++
+		}
+	}
+	return c
+}
+
+// State is the state of a member.
+func (p *Pool) State(member int) State { return p.members[member].state }
+
+// Accept takes an event that the pool Wants. serial is its number in the daemon, the same for
+// every pool that takes it; an event that no pool wants uses up no number.
+func (p *Pool) Accept(serial uint64, e event.Event) []Action {
+	p.counts.Accepted++
+	i := &item{event: e, serial: serial, poolSerial: p.serial.Next()}
+	p.makeRoom()
+	p.queue.PushBack(i)
+	return p.done()
+}
+
+// Changed takes the news that the process of a member is in another state now. Its output up to
+// then has to be brought before.
+func (p *Pool) Changed(member int, to process.State) []Action {
+	m := &p.members[member]
+	m.running = to == process.Running
+	switch to {
+	case process.Running, process.Stopping, process.Unknown: // it lives
+	case process.Starting:
+		m.reset()
+	default:
+		m.alive = false
+		if m.event != nil {
+			p.reject(m)
+		}
+	}
+	return p.done()
+}
+
+// Dispatch sends the oldest events to the members whose process is RUNNING and that are READY, the
+// first ones first.
+func (p *Pool) Dispatch() []Action {
+	sent := false
+	for n := range p.members {
+		m := &p.members[n]
+		if !m.eligible() {
+			continue
+		}
+		front := p.queue.Front()
+		if front == nil {
+			return p.done()
+		}
+		i := p.queue.Remove(front).(*item)
+		m.event, m.state, m.missing = i, Busy, noLength
+		v := event.Envelope{Server: p.o.Server, Serial: i.serial, Pool: p.o.Name, PoolSerial: i.poolSerial}
+		p.do = append(p.do, Write{n, v.Pack(i.event), Log{dlog.Debug, sentText(i.serial, m.name)}})
+		sent = true
+	}
+	// The original takes the next event out, finds nobody for it and puts it back, and says so.
+	if front := p.queue.Front(); sent && front != nil {
+		p.log(dlog.Debug, rebufferingText(front.Value.(*item).serial, p.o.Name, p.queue.Len()-1, p.o.BufferSize))
+	}
+	return p.done()
+}
+
+// WriteFailed takes the news that the last Write to a member could not be carried out. The event
+// goes back to the head of the queue, for another member.
+//
+// Differs: the original tries a member whose stdin is closed again on every turn of its loop, and
+// logs it each time (quirks 84). Here it gets nothing more until it is started again.
+func (p *Pool) WriteFailed(member int) []Action {
+	m := &p.members[member]
+	m.deaf = true
+	i := m.event
+	if i == nil {
+		return nil // it has answered, or ended, meanwhile
+	}
+	p.log(dlog.Debug, epipeText(i.serial, m.name))
+	spoken := len(m.pending) > 0 || m.missing != noLength
+	m.event, m.state = nil, Ready
+	p.putBack(i)
+	if spoken { // nobody has asked it anything
+		p.enter(m, Unknown)
+	}
+	return p.done()
+}
+
+// reject takes the event from m, which will not process it.
+//
+// Differs: the original gives it to every pool that has a process of the same priority, whatever
+// that pool is subscribed to (quirks 76).
+func (p *Pool) reject(m *member) {
+	i := m.event
+	m.event = nil
+	p.counts.Rejected++
+	p.putBack(i)
+}
+
+// putBack makes i the next to be sent. If that leaves too many, the oldest of the others goes.
+func (p *Pool) putBack(i *item) {
+	p.log(dlog.Debug, rebufferingText(i.serial, p.o.Name, p.queue.Len(), p.o.BufferSize))
+	p.makeRoom()
+	p.queue.PushFront(i)
+}
+
+func (p *Pool) makeRoom() {
+	if p.queue.Len() < p.o.BufferSize || p.queue.Len() == 0 {
+		return
+	}
+	oldest := p.queue.Remove(p.queue.Front()).(*item)
+	p.counts.Discarded++
+	p.log(dlog.Error, overflowText(p.o.Name, oldest.serial))
+}
+
+func (p *Pool) log(level slog.Level, text string) { p.do = append(p.do, Log{level, text}) }
+
+// done gives what the call under way has to do.
+func (p *Pool) done() []Action {
+	do := p.do
+	p.do = nil
+	return do
+}

@@ -1,0 +1,57 @@
+package listener
+
+import (
+	"fmt"
+	"strconv"
+
+	"holdfast/internal/event"
+)
+
+// The lines of this file are Supervisor's to the byte (spec events §5, §6).
+
+func changedText(name string, from, to State) string {
+	return name + ": " + from.String() + " -> " + to.String()
+}
+
+func unknownText(name string) string {
+	return name + ": has entered the UNKNOWN state and will no longer receive events, " +
+		"this usually indicates the process violated the eventlistener protocol"
+}
+
+func badResultText(name string, line []byte) string {
+	return name + ": bad result line: '" + event.Text(string(line)) + "'"
+}
+
+func processedText(name string) string { return name + ": event was processed" }
+func rejectedText(name string) string  { return name + ": event was rejected" }
+
+func sentText(serial uint64, name string) string {
+	return fmt.Sprintf("event %d sent to listener %s", serial, name)
+}
+
+func epipeText(serial uint64, name string) string {
+	return fmt.Sprintf("epipe occurred while sending event %d to listener %s, listener state unchanged", serial, name)
+}
+
+func rebufferingText(serial uint64, pool string, queued, size int) string {
+	return fmt.Sprintf("rebuffering event %d for pool %s (buf size=%d, max=%d)", serial, pool, queued, size)
+}
+
+func overflowText(pool string, serial uint64) string {
+	return fmt.Sprintf("pool %s event buffer overflowed, discarding event %d", pool, serial)
+}
+
+// String is the name of the state, in capitals.
+func (s State) String() string {
+	switch s {
+	case Ready:
+		return "READY"
+	case Busy:
+		return "BUSY"
+	case Acknowledged:
+		return "ACKNOWLEDGED"
+	case Unknown:
+		return "UNKNOWN"
+	}
+	return "State(" + strconv.Itoa(int(s)) + ")"
+}
