@@ -27,6 +27,22 @@ func child(args []string) int {
 			fmt.Fprintln(os.Stderr, next())
 		case "half": // half TEXT: no newline
 			fmt.Print(next())
+		case "raw", "complain-raw": // raw TEXT: with Go's escapes, and no newline
+			to := os.Stdout
+			if args[i] != "raw" {
+				to = os.Stderr
+			}
+			text, err := strconv.Unquote(`"` + next() + `"`)
+			if err != nil {
+				fmt.Println(err)
+			}
+			to.WriteString(text)
+		case "wait": // wait FILE: until it is there
+			for file := next(); ; time.Sleep(5 * time.Millisecond) {
+				if _, err := os.Stat(file); err == nil {
+					break
+				}
+			}
 		case "lines": // lines N: N numbered lines, as fast as it goes
 			n, _ := strconv.Atoi(next())
 			w := bufio.NewWriter(os.Stdout)
@@ -68,6 +84,17 @@ func child(args []string) int {
 			in := bufio.NewScanner(os.Stdin)
 			for in.Scan() {
 				fmt.Println("echo: " + in.Text())
+			}
+		case "accept": // accept TEXT: answer with TEXT on the socket that is fd 0, for ever
+			text := next()
+			for {
+				c, _, err := syscall.Accept(0)
+				if err != nil {
+					fmt.Println(err)
+					return 1
+				}
+				syscall.Write(c, []byte(text+"\n"))
+				syscall.Close(c)
 			}
 		case "env": // env NAME
 			name := next()

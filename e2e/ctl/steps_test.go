@@ -129,7 +129,6 @@ var steps = []step{
 	{args: "start plain"},
 	{args: "start quick"},
 	{args: "start flash"},
-	{args: "start gone:gone"},
 	{args: "stop"},
 	{args: "stop idle"},
 	{args: "stop idle"},

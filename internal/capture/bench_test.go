@@ -48,7 +48,7 @@ func BenchmarkLines(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			<-Start(r, s, "web", log).Done()
+			<-Start(r, s, "web", log, Look{}).Done()
 		}},
 		{"copy", func(r *os.File, path string) {
 			s, err := NewLogs(log).Open(config.Log{File: path})
@@ -58,6 +58,13 @@ func BenchmarkLines(b *testing.B) {
 			o := newOutput(r, s, "web", log)
 			o.copying = true
 			o.run()
+		}},
+		{"seen", func(r *os.File, path string) {
+			s, err := NewLogs(log).Open(config.Log{File: path})
+			if err != nil {
+				b.Fatal(err)
+			}
+			<-Start(r, s, "web", log, Look{StripANSI: true, CaptureMaxBytes: 1 << 20}).Done()
 		}},
 		{"plain read and write", func(r *os.File, path string) {
 			f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
@@ -122,7 +129,7 @@ func BenchmarkLag(b *testing.B) {
 				b.Fatal(err)
 			}
 			r, w, _ := os.Pipe()
-			o := Start(r, s, "web", log)
+			o := Start(r, s, "web", log, Look{})
 			var sum, most time.Duration
 			line := make([]byte, benchLine)
 			for b.Loop() {
@@ -164,7 +171,7 @@ func BenchmarkIdle(b *testing.B) {
 			if err != nil {
 				b.Skip(err)
 			}
-			o := Start(r, s, "web", log)
+			o := Start(r, s, "web", log, Look{})
 			w.WriteString("hello\n")
 			o.Drain()
 			outputs, pipes = append(outputs, o), append(pipes, w)

@@ -178,6 +178,9 @@ func (k *rig) ended(o *Output) {
 
 func copying(o *Output) { o.copying = true }
 
+// looking gives an output a Look.
+func looking(l Look) func(*Output) { return func(o *Output) { o.view = &view{Look: l} } }
+
 func countFDs(t *testing.T) int {
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
@@ -186,16 +189,17 @@ func countFDs(t *testing.T) int {
 	return len(entries)
 }
 
-// ways are the two ways that bytes go; each rule holds for both.
+// ways are the ways that bytes go; each rule holds for all.
 var ways = []struct {
 	name string
 	how  func(*Output)
 }{
 	{"spliced", func(*Output) {}},
 	{"copied", copying},
+	{"seen", looking(Look{Chunk: func([]byte) {}})},
 }
 
-func bothWays(t *testing.T, f func(k *rig, how func(*Output))) {
+func allWays(t *testing.T, f func(k *rig, how func(*Output))) {
 	for _, way := range ways {
 		t.Run(way.name, func(t *testing.T) { f(newRig(t), way.how) })
 	}
@@ -204,7 +208,7 @@ func bothWays(t *testing.T, f func(k *rig, how func(*Output))) {
 func TestRotationLosesAndDoublesNothing(t *testing.T) {
 	for _, big := range []int{200, 40 << 10, 300 << 10} {
 		t.Run(fmt.Sprintf("writes of up to %d bytes", big), func(t *testing.T) {
-			bothWays(t, func(k *rig, how func(*Output)) {
+			allWays(t, func(k *rig, how func(*Output)) {
 				const maxBytes, backups = 100 << 10, 30
 				o, w := k.start(config.Log{File: k.path("log"), MaxBytes: maxBytes, Backups: backups}, how)
 				var want bytes.Buffer
@@ -238,7 +242,7 @@ func TestRotationLosesAndDoublesNothing(t *testing.T) {
 }
 
 func TestOutputsWithOnePathShareTheFile(t *testing.T) {
-	bothWays(t, func(k *rig, how func(*Output)) {
+	allWays(t, func(k *rig, how func(*Output)) {
 		cfg := config.Log{File: k.path("log"), MaxBytes: 64 << 10, Backups: 1000}
 		var writers sync.WaitGroup
 		var outputs []*Output
@@ -272,7 +276,7 @@ func TestOutputsWithOnePathShareTheFile(t *testing.T) {
 }
 
 func TestOthersMayTouchTheFile(t *testing.T) {
-	bothWays(t, func(k *rig, how func(*Output)) {
+	allWays(t, func(k *rig, how func(*Output)) {
 		_, w := k.start(config.Log{File: k.path("log")}, how)
 		io.WriteString(w, "one\n")
 		k.holds("log", "one\n")
@@ -318,7 +322,7 @@ func TestOthersMayTouchTheFile(t *testing.T) {
 }
 
 func TestClearBeginsANewFileAndLeavesBackups(t *testing.T) {
-	bothWays(t, func(k *rig, how func(*Output)) {
+	allWays(t, func(k *rig, how func(*Output)) {
 		cfg := config.Log{File: k.path("log"), MaxBytes: 4, Backups: 1}
 		s, err := k.logs.Open(cfg)
 		if err != nil {

@@ -11,7 +11,7 @@ import (
 )
 
 func TestDrain(t *testing.T) {
-	bothWays(t, func(k *rig, how func(*Output)) {
+	allWays(t, func(k *rig, how func(*Output)) {
 		for range 50 {
 			o, w := k.start(config.Log{File: k.path("log")}, how)
 			before := k.read("log")
@@ -48,7 +48,7 @@ func TestDrainDoesNotWaitForTheEndOfThePipe(t *testing.T) {
 }
 
 func TestDrainReturnsThoughAGrandchildFloods(t *testing.T) {
-	bothWays(t, func(k *rig, how func(*Output)) {
+	allWays(t, func(k *rig, how func(*Output)) {
 		o, w := k.start(config.Log{File: k.path("log"), MaxBytes: 1 << 20}, how)
 		stop := flood(k, w)
 		for range 20 {

@@ -18,7 +18,7 @@ func childReader(path string) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	<-Start(os.NewFile(3, "pipe"), s, "web", slog.Default()).Done()
+	<-Start(os.NewFile(3, "pipe"), s, "web", slog.Default(), Look{}).Done()
 }
 
 // A daemon that is killed has no bytes in its hands.
@@ -66,7 +66,7 @@ func TestAKilledDaemonLosesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k.ended(Start(r, s, "web", k.log))
+	k.ended(Start(r, s, "web", k.log, Look{}))
 	<-ended
 	if got := k.read("log"); got != want.String() {
 		t.Errorf("%d bytes are logged and %d were written", len(got), want.Len())

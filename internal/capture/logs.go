@@ -3,16 +3,20 @@
 //
 // The bytes go by splice(2): the kernel takes them out of the pipe as it puts them into the file, so
 // whenever the daemon dies, each byte is in the one or in the other. Where that isn't possible
-// (terminals, some filesystems, an inherited descriptor that appends) they are copied.
+// (terminals, some filesystems, an inherited descriptor that appends) they are copied. They are
+// copied too, and only then, where they have to be seen: for strip_ansi, capture mode, log events,
+// syslog and the daemon's log at debug level.
 //
 //	Logs     all open log files, one for each path, however many outputs write to it
 //	Sink     one output's hold on a log file, or on none
 //	Output   one pipe on its way into one Sink: a goroutine that mostly waits
+//	Look     what is done with an output's bytes on their way
 //
 // When a log file takes nothing, its disk being full, the output waits in the pipe and is tried
 // again every second. A child is not to block for that: before its pipe is full the oldest output
 // in it is discarded, and what was lost is counted and said. A slow reader of a pipe or terminal
-// does slow the child, as it would without us, but for a second at most.
+// does slow the child, as it would without us, but for a second at most. Who looks at an output
+// waits for neither.
 //
 // Outputs share nothing but a file that they both write to. There is no limit on how many there
 // are: an idle one costs a goroutine and no buffer.

@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"io"
 	"log/slog"
 	"os"
 	"sync"
@@ -54,8 +55,9 @@ type Output struct {
 	streaming bool            // and the one before was moved not long before that
 
 	copying bool    // the target refuses splice
+	view    *view   // what is done with the bytes on their way; nil: nothing, so they are spliced
 	held    []byte  // copied out of the pipe and not yet written
-	buffer  *[]byte // held's array, to be given back to buffers; nil if held is empty
+	buffer  *[]byte // held's first array, to be given back to buffers; nil if held is empty
 
 	refusedAt time.Time     // since when the target takes nothing; zero if it does
 	retryIn   time.Duration // for a target that said EAGAIN
@@ -66,11 +68,15 @@ type Output struct {
 }
 
 // Start begins to copy r to s. It owns both from now on. r must be the reading end of a pipe and
-// have its final size. The name is what the log calls the output.
+// have its final size. The name is what the log calls the output. The bytes go unseen if look is
+// zero.
 //
 // It goes on until the pipe has no more writers or Close is called.
-func Start(r *os.File, s *Sink, name string, log *slog.Logger) *Output {
+func Start(r *os.File, s *Sink, name string, log *slog.Logger, look Look) *Output {
 	o := newOutput(r, s, name, log)
+	if look.wanted() {
+		o.view = &view{Look: look}
+	}
 	go o.run()
 	return o
 }
@@ -121,8 +127,9 @@ func (o *Output) open() error {
 	return o.poll.add(o)
 }
 
-// Drain returns when every byte that was in the pipe at the call is in the log; it is for the moment
-// when the child has been reaped. Others may go on writing to the pipe, and the Output goes on with
+// Drain returns when every byte that was in the pipe at the call is in the log, and was shown to the
+// functions of the Look; it is for the moment when the child has been reaped, and what the Look
+// withheld for a token or a line of it then comes out. Others may go on writing to the pipe, and the Output goes on with
 // it. Drain does not wait for a target that takes nothing: what is in the pipe then stays there,
 // for the Output to log later.
 func (o *Output) Drain() {
@@ -176,18 +183,20 @@ func (o *Output) run() {
 		o.coalesce()
 		o.inFlight.Store(true)
 		n, refusal := o.move()
-		o.inFlight.Store(len(o.held) > 0)
+		o.inFlight.Store(len(o.held) > 0 || o.view != nil && o.view.withholds())
 		switch {
 		case refusal == errEmpty:
-			o.drained()
+			if o.settle(); len(o.held) > 0 {
+				break
+			}
 			o.recovered()
 			if err = o.poll.kickOnce(o); err == nil {
 				<-o.kick
 			}
+		case refusal == io.EOF:
+			return
 		case refusal != nil:
 			o.refused(refusal)
-		case n == 0:
-			return
 		default:
 			o.accepted(n)
 		}
@@ -206,7 +215,7 @@ func (o *Output) wishes() bool {
 	if len(drains) > 0 {
 		o.draining = append(o.draining, drains...)
 		if o.left = len(o.held) + inPipe(o.fd); o.left == 0 {
-			o.drained()
+			o.settle()
 		}
 	}
 	return !closed
@@ -235,7 +244,8 @@ func (o *Output) pause() {
 	<-o.kick
 }
 
-// accepted notes that the target took n bytes.
+// accepted notes that the target took n bytes, or that many were read for a view and it took what
+// was left of them.
 func (o *Output) accepted(n int) {
 	now := time.Now()
 	o.streaming = now.Sub(o.last) < 4*interval
@@ -243,10 +253,20 @@ func (o *Output) accepted(n int) {
 	o.refusedAt = time.Time{}
 	o.proved = o.failing && o.deadUntil.IsZero()
 	if o.left -= n; o.left <= 0 {
-		o.drained()
+		o.settle()
 	}
 	if n >= min(chunk, o.size/2) {
 		o.recovered()
+	}
+}
+
+// settle tells those who wait in Drain, unless something of theirs is in our hands and comes first.
+func (o *Output) settle() {
+	if o.view != nil && len(o.held) == 0 && len(o.draining) > 0 {
+		o.hold(o.view.end)
+	}
+	if len(o.held) == 0 {
+		o.drained()
 	}
 }
 

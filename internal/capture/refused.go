@@ -28,6 +28,7 @@ func (o *Output) refused(err error) {
 	}
 	o.proved = false
 	if o.failing {
+		o.showAll()
 		o.drained()
 	}
 	switch {
@@ -43,8 +44,23 @@ func (o *Output) refused(err error) {
 	}
 }
 
+// showAll shows the view what those want moved who wait in Drain.
+func (o *Output) showAll() {
+	if o.view == nil || len(o.draining) == 0 {
+		return
+	}
+	for o.left > 0 {
+		n := o.makeRoom()
+		if n <= 0 {
+			break
+		}
+		o.left -= n
+	}
+	o.hold(o.view.end)
+}
+
 // await waits for d, or until there is a wish. While the target fails it keeps the child from
-// blocking: it discards the oldest output when the pipe gets full.
+// blocking.
 func (o *Output) await(d time.Duration) {
 	over := time.NewTimer(d)
 	defer over.Stop()
@@ -52,9 +68,13 @@ func (o *Output) await(d time.Duration) {
 		o.poll.kickAlways(o) // without it the look at the pipe comes with the next try
 	}
 	for !o.wished() {
-		if o.failing && len(o.held)+inPipe(o.fd) >= o.nearlyFull() {
-			o.drop(o.size / 4)
-			continue
+		if o.failing && o.makeRoom() > 0 {
+			select {
+			case <-over.C:
+				return
+			default:
+				continue
+			}
 		}
 		select {
 		case <-over.C:
@@ -65,6 +85,26 @@ func (o *Output) await(d time.Duration) {
 			}
 		}
 	}
+}
+
+// makeRoom takes out of the pipe what must be for a target that takes nothing: the oldest output when
+// it gets full, or where there is a view everything, of which the newest is held. It returns how
+// many bytes it took.
+func (o *Output) makeRoom() (n int) {
+	if o.view == nil {
+		if len(o.held)+inPipe(o.fd) >= o.nearlyFull() {
+			n, _ = o.drop(o.size / 4)
+		}
+		return n
+	}
+	if inPipe(o.fd) > 0 {
+		n, _ = o.read()
+	}
+	if over := len(o.held) - o.size; over > 0 {
+		o.lost += int64(over)
+		o.held = o.held[over:]
+	}
+	return n
 }
 
 // nearlyFull is the number of bytes from which on the child's next write might block. A pipe is

@@ -68,7 +68,7 @@ func TestWithoutAFileOutputIsReadAway(t *testing.T) {
 }
 
 func TestPipesAsLogsDoNotRotate(t *testing.T) {
-	bothWays(t, func(k *rig, how func(*Output)) {
+	allWays(t, func(k *rig, how func(*Output)) {
 		r, target := k.pipe()
 		o, w := k.start(config.Log{File: procPath(target), MaxBytes: 10, Backups: 3}, how)
 		want := strings.Repeat("0123456789\n", 100000) // far more than fits: the reader sets the pace
@@ -142,7 +142,7 @@ func childToStdout(path string) {
 		os.Exit(1)
 	}
 	r, w, _ := os.Pipe()
-	o := Start(r, s, "web", slog.Default())
+	o := Start(r, s, "web", slog.Default(), Look{})
 	for i := range 3 {
 		fmt.Fprintf(w, "line %d\n", i)
 		o.Drain()
@@ -205,7 +205,7 @@ func TestStdoutAsLog(t *testing.T) {
 }
 
 func TestAClosedTargetIsSaidOnce(t *testing.T) {
-	bothWays(t, func(k *rig, how func(*Output)) {
+	allWays(t, func(k *rig, how func(*Output)) {
 		r, target := k.pipe()
 		o, w := k.start(config.Log{File: procPath(target)}, how)
 		target.Close()
@@ -235,7 +235,7 @@ func TestAClosedTargetIsSaidOnce(t *testing.T) {
 }
 
 func TestAStuckReaderHoldsUpTheChildForAWhileOnly(t *testing.T) {
-	bothWays(t, func(k *rig, how func(*Output)) {
+	allWays(t, func(k *rig, how func(*Output)) {
 		r, target := k.pipe()
 		o, w := k.start(config.Log{File: procPath(target)}, how)
 		const size = 4 << 20
@@ -297,7 +297,7 @@ func (k *rig) smallDisk(size int) string {
 }
 
 func TestAFullDiskLosesNothingThatFitsIntoThePipe(t *testing.T) {
-	bothWays(t, func(k *rig, how func(*Output)) {
+	allWays(t, func(k *rig, how func(*Output)) {
 		k.smallDisk(1 << 20)
 		ballast := k.path("disk/ballast")
 		fill := func() {
@@ -354,7 +354,7 @@ func TestAFullDiskDoesNotSlowAnother(t *testing.T) {
 }
 
 func TestARotationThatFailsLosesNothing(t *testing.T) {
-	bothWays(t, func(k *rig, how func(*Output)) {
+	allWays(t, func(k *rig, how func(*Output)) {
 		if err := os.MkdirAll(k.path("log.1/not empty"), 0o755); err != nil {
 			k.Fatal(err)
 		}

@@ -13,8 +13,12 @@ import (
 )
 
 // Prepare returns a copy of g whose AUTO logs are there and have names. It is called when the
-// group is added; the logs stay when it is removed.
+// group is added; the logs stay when it is removed. If sockets of FastCGI programs can't be made the
+// error is a config.Errors with all of them.
 func (m *Manager) Prepare(g *config.Group) (*config.Group, error) {
+	if err := m.checkSockets(g); err != nil {
+		return nil, err
+	}
 	ready := *g
 	ready.Processes = append([]config.Process(nil), g.Processes...)
 	var made []string

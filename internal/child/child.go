@@ -13,16 +13,19 @@
 package child
 
 import (
+	"context"
 	"log/slog"
 	"maps"
 	"slices"
 	"sync"
 	"syscall"
+	"time"
 
 	"holdfast/internal/capture"
 	"holdfast/internal/config"
 	"holdfast/internal/launch"
 	"holdfast/internal/process"
+	"holdfast/internal/syslog"
 )
 
 // Options are what a Manager needs from outside.
@@ -35,17 +38,32 @@ type Options struct {
 	Identifier  string   // in their names
 	Environ     []string // the daemon's own, which children inherit
 	ServerURL   string   // for SUPERVISOR_SERVER_URL, where the program names none; may be empty
+	StripANSI   bool     // take terminal control sequences out of all output
+
+	// Output takes what events are made of: the chunks of outputs with EventsEnabled and of the
+	// stdout of event listeners, and captured data. It is called from any goroutine, for one output
+	// of one spawn in order and before its Ended is reported, and must not block. It may be nil.
+	Output func(spawn uint64, o Output)
+
+	SyslogIdent  string // the name under which output goes to syslog
+	SyslogSocket string // empty: the usual one
 }
+
+// syslogPatience is how long Close waits for syslog to take what is queued for it.
+const syslogPatience = time.Second
 
 // A Manager has the children of one daemon.
 type Manager struct {
 	opts    Options
 	environ environ
 	logs    *capture.Logs
+	syslog  *syslog.Writer
 	closing chan struct{} // closed by Close
 
 	mu   sync.Mutex
 	runs map[uint64]*run // guarded by mu; by spawn number
+
+	sockets *sockets
 
 	openings, tellings line // guarded by mu
 }
@@ -56,8 +74,12 @@ func New(o Options) *Manager {
 		opts:    o,
 		environ: parseEnviron(o.Environ),
 		logs:    capture.NewLogs(o.Log),
+		syslog: syslog.New(syslog.Options{Ident: o.SyslogIdent, Path: o.SyslogSocket, Say: func(level slog.Level, text string) {
+			o.Log.Log(context.Background(), level, text)
+		}}),
 		closing: make(chan struct{}),
 		runs:    make(map[uint64]*run),
+		sockets: newSockets(o.Log),
 	}
 }
 
@@ -71,6 +93,7 @@ type run struct {
 	stage stage           // guarded by mu
 	proc  *launch.Process // guarded by mu; set together with stage running
 
+	socket           *hold         // what is its stdin if it is a FastCGI program; else nil
 	opening, telling *ticket       // its turn to open its files, and to tell what came of it
 	settled          chan struct{} // closed when Spawned or SpawnFailed was reported
 	gone             chan struct{} // closed when the process group is empty
@@ -198,6 +221,9 @@ func (m *Manager) ClearLogs(spawn uint64) error {
 // ReopenLogs opens all logs anew (SIGUSR2).
 func (m *Manager) ReopenLogs() { m.logs.Reopen() }
 
+// Done tells that the loop has noted the end of a spawn: its socket may be closed.
+func (m *Manager) Done(spawn uint64) { m.sockets.dropFor(spawn) }
+
 // Close ends the logging of all outputs, after what is in their pipes, and returns when it has
 // ended. Processes are left alone, and nothing is reported any more. It must be called once.
 func (m *Manager) Close() {
@@ -223,4 +249,6 @@ func (m *Manager) Close() {
 		})
 	}
 	all.Wait()
+	m.syslog.Close(syslogPatience)
+	m.sockets.close()
 }

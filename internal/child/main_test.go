@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"holdfast/internal/config"
 	"holdfast/internal/process"
 )
@@ -41,6 +43,14 @@ func beChild(what string, args []string) {
 		os.Stdout.Write(bytes.Repeat([]byte("0123456789abcde\n"), 300<<10/16))
 		fmt.Fprintln(os.Stderr, "to stderr")
 		os.Exit(3)
+	case "say": // two files, on stdout and stderr
+		for i, f := range []*os.File{os.Stdout, os.Stderr} {
+			b, err := os.ReadFile(args[i])
+			if err != nil {
+				panic(err)
+			}
+			f.Write(b)
+		}
 	case "mixed":
 		for i := range 10 {
 			fmt.Fprintln(os.Stdout, "out", i)
@@ -74,6 +84,18 @@ func beChild(what string, args []string) {
 			panic(err)
 		}
 		fmt.Println("leader done")
+	case "accept": // answers on the socket that is its fd 0 who it is
+		flags, err := unix.FcntlInt(0, unix.F_GETFL, 0)
+		fmt.Println("accepting", flags&unix.O_NONBLOCK, err)
+		for {
+			c, _, err := unix.Accept(0)
+			if err != nil {
+				fmt.Println(err)
+				return
+			}
+			fmt.Fprint(os.NewFile(uintptr(c), "client"), args[0])
+			unix.Close(c)
+		}
 	case "late": // writes when a file appears
 		for _, err := os.Stat(args[0]); err != nil; _, err = os.Stat(args[0]) {
 			time.Sleep(5 * time.Millisecond)
@@ -98,9 +120,11 @@ type rig struct {
 	news  chan struct{}              // closed and replaced at each fact; guarded by mu
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t *testing.T) *rig { return newRigWith(t, func(*Options) {}) }
+
+func newRigWith(t *testing.T, change func(*Options)) *rig {
 	k := &rig{t: t, dir: t.TempDir(), facts: make(map[uint64][]process.Event), news: make(chan struct{})}
-	k.Manager = New(Options{
+	o := Options{
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Report: func(spawn uint64, e process.Event) {
 			k.mu.Lock()
@@ -111,7 +135,9 @@ func newRig(t *testing.T) *rig {
 		},
 		ChildLogDir: k.dir, Identifier: "supervisor",
 		Environ: []string{"PATH=/bin:/usr/bin", "HOME=/root", "A=inherited"}, ServerURL: "unix:///run/x.sock",
-	})
+	}
+	change(&o)
+	k.Manager = New(o)
 	t.Cleanup(func() {
 		for spawn := uint64(1); spawn <= k.last; spawn++ {
 			k.Signal(spawn, syscall.SIGKILL, true)

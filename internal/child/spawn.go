@@ -20,6 +20,9 @@ import (
 // and SpawnFailed is reported.
 func (m *Manager) Spawn(p *config.Process, spawn uint64) {
 	r := &run{m: m, spawn: spawn, p: p, settled: make(chan struct{}), gone: make(chan struct{})}
+	if p.FastCGI != nil {
+		r.socket = m.sockets.takeFor(spawn, p.FastCGI)
+	}
 	m.mu.Lock()
 	m.runs[spawn] = r
 	r.opening, r.telling = m.openings.ticket(), m.tellings.ticket()
@@ -45,7 +48,8 @@ func (r *run) start() {
 	r.stdin = newStdin(f.stdin)
 	r.sinks = f.sinks
 	for i, s := range f.sinks {
-		r.outputs = append(r.outputs, capture.Start(f.outputs[i], s, "'"+r.p.Name+"' "+f.outputs[i].Name(), r.m.opts.Log))
+		look := r.look([]config.Log{r.p.Stdout, r.p.Stderr}[i], i == 1)
+		r.outputs = append(r.outputs, capture.Start(f.outputs[i], s, "'"+r.p.Name+"' "+f.outputs[i].Name(), r.m.opts.Log, look))
 	}
 	r.mu.Lock()
 	r.proc, r.stage = proc, running
@@ -57,6 +61,12 @@ func (r *run) start() {
 
 // prepare finds the command and opens what the child needs.
 func (r *run) prepare() (*files, launch.Spec, error) {
+	if r.socket != nil {
+		<-r.socket.ready
+		if err := r.socket.err; err != nil {
+			return nil, launch.Spec{}, errors.New(socketText(r.p.FastCGI, err))
+		}
+	}
 	path, args, err := resolve(r.p, r.m.environ)
 	if err != nil {
 		return nil, launch.Spec{}, err
@@ -80,6 +90,9 @@ func (r *run) fork(f *files, spec launch.Spec) *launch.Process {
 	if !r.to(preparing, forking) {
 		f.close()
 		return nil
+	}
+	if r.socket != nil {
+		spec.Files[0] = r.socket.fd // open until Done, which follows the outcome
 	}
 	proc, err := launch.Start(spec)
 	if err != nil {
@@ -179,8 +192,10 @@ func openFiles(logs *capture.Logs, p *config.Process) (f *files, err error) {
 		}
 		f.sinks = append(f.sinks, s)
 	}
-	if f.stdin, f.child[0], err = openPipe(1); err != nil {
-		return f, err
+	if p.FastCGI == nil { // else its stdin is the socket
+		if f.stdin, f.child[0], err = openPipe(1); err != nil {
+			return f, err
+		}
 	}
 	for i, name := range []string{"stdout", "stderr"}[:len(outputs)] {
 		r, fd, err := openPipe(0)

@@ -15,7 +15,8 @@ var (
 	ErrStdinFull = errors.New("too much is waiting to be read from stdin")
 )
 
-// stdinLimit is how much may wait for a process that does not read.
+// stdinLimit is how much may wait for a process that does not read; a single write may be larger, for
+// an event that is would else never arrive.
 const stdinLimit = 16 << 20
 
 // A stdin writes to one process without making anybody wait: what the pipe takes goes at once, the
@@ -30,8 +31,8 @@ type stdin struct {
 	closed  bool     // guarded by mu
 }
 
-// newStdin owns fd from now on.
-func newStdin(fd int) *stdin { return &stdin{fd: fd} }
+// newStdin owns fd from now on. -1 is a stdin that nobody can write to.
+func newStdin(fd int) *stdin { return &stdin{fd: fd, closed: fd < 0} }
 
 func (s *stdin) write(data []byte) error {
 	s.mu.Lock()
@@ -39,7 +40,7 @@ func (s *stdin) write(data []byte) error {
 	switch {
 	case s.closed:
 		return ErrStdinClosed
-	case s.pending+len(data) > stdinLimit:
+	case s.pending > 0 && s.pending+len(data) > stdinLimit:
 		return ErrStdinFull
 	}
 	flushing := s.pending > 0

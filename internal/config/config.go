@@ -33,8 +33,7 @@ type Config struct {
 	Supervisord   Supervisord
 	Servers       []Server       // inet servers first, then unix, each in file order
 	RPCInterfaces []RPCInterface // in file order
-	Groups        []Group        // by (priority, name); all of KindProgram
-	NotYet        []Group        // read and checked, but of a kind that can't run yet
+	Groups        []Group        // by (priority, name); none of KindEventListener
 	Bad           []string       // names of the groups that are left out for their errors
 	Notes         []Note         // what the reading wants said once the main log is open
 }
@@ -190,6 +189,7 @@ type Process struct {
 	ServerURL      string            // empty: AUTO, or with ServerURLSet: none
 	ServerURLSet   bool
 	FastCGI        *FastCGI // the socket that is its stdin; nil for all but a fcgi-program
+	Listener       bool     // it is of an eventlistener: its stdout is its side of the event protocol
 	Source         Source
 }
 

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"slices"
 	"strings"
 	"testing"
 )
@@ -55,24 +54,18 @@ func TestDiff(t *testing.T) {
 			active: p(""), parsed: p("[program:q]\ncommand=x\n[group:p]\nprograms=q\npriority=1000\n"), want: "[] [p] []"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			active := everyGroup(loadGood(t, c.active))
+			active := loadGood(t, c.active).Groups
 			if c.prepared {
 				for _, g := range active {
 					g.Processes[0].Stdout.File, g.Processes[0].Stderr.File = "/tmp/out", "/tmp/err"
 				}
 			}
-			added, changed, removed := Diff(active, everyGroup(loadGood(t, c.parsed)))
+			added, changed, removed := Diff(active, loadGood(t, c.parsed).Groups)
 			if got := strings.Join([]string{text(added), text(changed), text(removed)}, " "); got != c.want {
 				t.Errorf("got %s, want %s", got, c.want)
 			}
 		})
 	}
-}
-
-func everyGroup(c *Config) []Group {
-	groups := append(slices.Clone(c.Groups), c.NotYet...)
-	slices.SortStableFunc(groups, byPriority)
-	return groups
 }
 
 func text(names []string) string { return "[" + strings.Join(names, " ") + "]" }

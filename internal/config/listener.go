@@ -56,6 +56,9 @@ func (r *reader) readListener(s *section, g *group) {
 
 	g.Listener = l
 	g.Processes, _ = r.processes(s.Section, g.Name)
+	for i := range g.Processes {
+		g.Processes[i].Listener = true
+	}
 	if len(g.Processes) > 0 && g.Processes[0].RedirectStderr {
 		s.fail("redirect_stderr", s.raw("redirect_stderr"), "["+s.Name+"] section sets redirect_stderr=true but this is not allowed "+
 			"because it will interfere with the eventlistener protocol", "remove redirect_stderr")

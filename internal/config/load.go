@@ -41,7 +41,7 @@ func Load(path string, flags *Flags, environ []string) (*Config, error) {
 	if before > 0 || after < len(r.errs) || r.adrift {
 		return nil, r.errs.distinct()
 	}
-	r.setAside()
+	r.noteIgnored()
 	slices.SortStableFunc(r.cfg.Notes, func(a, b Note) int { return int(b.Level - a.Level) })
 	if len(r.errs) > 0 {
 		return &r.cfg, r.errs.distinct()

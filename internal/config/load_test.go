@@ -184,67 +184,16 @@ func names(groups []Group) []string {
 	return out
 }
 
-func TestNotYetWorking(t *testing.T) {
+func TestWhatIsIgnoredIsSaid(t *testing.T) {
 	cfg := loadGood(t, `[supervisord]
-strip_ansi=true
-logfile=syslog
-[program:a]
-command=x
-stdout_capture_maxbytes=1MB
-stderr_syslog=true
-[program:b]
-command=x
-process_name=%(process_num)d
-numprocs=2
-stdout_capture_maxbytes=1MB
-stderr_events_enabled=true
-[eventlistener:l]
-command=x
-events=TICK
-[fcgi-program:f]
-command=x
-socket=tcp://h:1
-[fcgi-program:m]
-command=x
-socket=unix:///s
-[program:n]
-command=x
-[group:g]
-programs=m,n
 [ctlplugin:p]
 x=y
+[ctlplugin:q]
+x=y
 `)
-	var got []string
-	for _, n := range cfg.Notes {
-		if n.Level != dlog.Warn {
-			t.Errorf("%q has level %v", n.Text, n.Level)
-		}
-		got = append(got, n.Text)
-	}
-	const tail = " is not working yet and is ignored in: "
-	want := []string{
-		"logfile=syslog" + tail + "supervisord",
-		"strip_ansi" + tail + "supervisord",
-		"eventlistener" + tail + "eventlistener:l",
-		"stderr_syslog" + tail + "program:a",
-		"stdout_capture_maxbytes" + tail + "program:a, program:b",
-		"stderr_events_enabled" + tail + "program:b",
-		"fcgi-program" + tail + "fcgi-program:f, fcgi-program:m",
-		"ctlplugin" + tail + "ctlplugin:p",
-	}
-	slices.Sort(got)
-	slices.Sort(want)
-	if diff := cmp.Diff(want, got); diff != "" {
+	want := []Note{{dlog.Warn, "plugins of supervisorctl are Python and are ignored: ctlplugin:p, ctlplugin:q"}}
+	if diff := cmp.Diff(want, cfg.Notes); diff != "" {
 		t.Error(diff)
-	}
-	if got := names(cfg.Groups); !slices.Equal(got, []string{"a", "b", "g"}) {
-		t.Errorf("groups %v", got)
-	}
-	if got := names(cfg.NotYet); !slices.Equal(got, []string{"l", "f"}) {
-		t.Errorf("not yet %v", got)
-	}
-	if g := cfg.Groups[2]; len(g.Processes) != 1 || g.Processes[0].Name != "n" {
-		t.Errorf("group g has %v", g.Processes)
 	}
 }
 
@@ -408,7 +357,6 @@ func TestLogTargets(t *testing.T) {
 		"For [program:p], stderr_logfile=syslog but this is deprecated and will be removed.  Use stderr_syslog=true to enable syslog instead.",
 		"For [program:q], AUTO logging used for stdout_logfile without rollover, set maxbytes > 0 to avoid filling up filesystem unintentionally",
 		"For [program:q], redirect_stderr=true but stderr_logfile has also been set to a filename, the filename has been ignored",
-		"stderr_syslog is not working yet and is ignored in: program:p",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -104,12 +104,13 @@ func askOurs(path string) (reading, Errors) {
 	for _, i := range cfg.RPCInterfaces {
 		out.RPCInterfaces = append(out.RPCInterfaces, i.Name)
 	}
-	groups := append(slices.Clone(cfg.Groups), cfg.NotYet...)
-	slices.SortStableFunc(groups, byPriority)
-	for _, g := range groups {
+	for _, g := range cfg.Groups {
 		gr := groupReading{Name: g.Name, Priority: g.Priority, Kind: "program", Socket: socketOf(g.FastCGI)}
-		if g.Kind != KindProgram {
-			gr.Kind = kindName(g.Kind)
+		switch g.Kind {
+		case KindFastCGI:
+			gr.Kind = "fcgi-program"
+		case KindEventListener:
+			gr.Kind = "eventlistener"
 		}
 		for _, p := range g.Processes {
 			gr.Processes = append(gr.Processes, processValues(p))
@@ -118,7 +119,7 @@ func askOurs(path string) (reading, Errors) {
 	}
 	for _, n := range cfg.Notes {
 		switch {
-		case strings.Contains(n.Text, "is not working yet"):
+		case strings.Contains(n.Text, "are Python and are ignored"):
 		case n.Level == dlog.Info:
 			out.Infos = append(out.Infos, n.Text)
 		default:

@@ -2,10 +2,12 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"holdfast/internal/child"
 	"holdfast/internal/config"
 	"holdfast/internal/dlog"
+	"holdfast/internal/event"
 	"holdfast/internal/httpd"
 	"holdfast/internal/launch"
 	"holdfast/internal/process"
@@ -36,6 +39,7 @@ type Daemon struct {
 	sup      *supervisor.Supervisor
 	hands    *child.Manager
 	wrotePID bool
+	again    bool          // not the first round: what is wrong now must not end what was working
 	notes    []config.Note // for the log that is not open yet
 }
 
@@ -70,7 +74,7 @@ func (d *Daemon) Run(cfg *config.Config) error {
 // Differs: the original ends with status 2 if it is bad now, after it has stopped everything. Here
 // the last one that was good is used again.
 func (d *Daemon) reread() {
-	d.notes = nil
+	d.notes, d.again = nil, true
 	cfg, err := d.load()
 	if err != nil {
 		for line := range strings.SplitSeq(err.Error(), "\n") {
@@ -128,10 +132,13 @@ func (d *Daemon) round() (supervisor.Mood, error) {
 	d.hands = child.New(child.Options{
 		Log:         logger,
 		Report:      func(spawn uint64, e process.Event) { d.sup.Post(spawn, e) },
+		Output:      d.output,
 		ChildLogDir: sv.ChildLogDir,
 		Identifier:  sv.Identifier,
 		Environ:     d.environ,
 		ServerURL:   d.cfg.ServerURL(),
+		StripANSI:   sv.StripANSI,
+		SyslogIdent: syslogIdent(),
 	})
 	defer d.hands.Close()
 	d.sup = supervisor.New(d.cfg, supervisor.Options{
@@ -164,7 +171,7 @@ func (d *Daemon) openLog() (err error) {
 	sv := &d.cfg.Supervisord
 	o := dlog.Options{File: sv.LogFile, MaxBytes: sv.LogFileMaxBytes, Backups: sv.LogFileBackups, Level: sv.LogLevel}
 	if sv.LogFile == "syslog" {
-		o.File = "" // said among the notes: not working yet
+		o.File, o.Syslog, o.SyslogIdent = "", true, syslogIdent()
 	}
 	if sv.NoDaemon && !sv.Silent {
 		o.Stdout = d.stdout
@@ -175,6 +182,9 @@ func (d *Daemon) openLog() (err error) {
 	}
 	return nil
 }
+
+// syslogIdent is the name that syslog(3) gives what this process sends.
+func syslogIdent() string { return filepath.Base(os.Args[0]) }
 
 // listen opens the HTTP servers.
 func (d *Daemon) listen() (open []*httpd.Listener, err error) {
@@ -228,17 +238,50 @@ func (f faceOf) PID() int            { return os.Getpid() }
 func (f faceOf) MainLog() string     { return f.d.log.Path() }
 func (f faceOf) ClearMainLog() error { return f.d.log.Clear() }
 
-// prepare makes the groups' AUTO logs.
+// The pages show what the API says.
+func (f faceOf) Description(i supervisor.Info) string { return rpc.Description(i) }
+func (f faceOf) Fault(err error) (int, string)        { return rpc.Fault(err) }
+
+// prepare makes the groups' AUTO logs, and looks whether their sockets can be made.
+//
+// Differs: where one can't, the original ends with a traceback at a restart as at the start. At a
+// restart we go on without that group.
 func (d *Daemon) prepare() ([]*config.Group, error) {
 	var groups []*config.Group
+	var refused config.Errors
 	for i := range d.cfg.Groups {
 		g, err := d.hands.Prepare(&d.cfg.Groups[i])
-		if err != nil {
+		var sockets config.Errors
+		switch {
+		case errors.As(err, &sockets) && d.again:
+			for _, e := range sockets {
+				d.log.Logger().Log(context.Background(), dlog.Crit,
+					"the group "+d.cfg.Groups[i].Name+" is left out, supervisorctl update adds it later: "+e.Error())
+			}
+		case errors.As(err, &sockets):
+			refused = append(refused, sockets...)
+		case err != nil:
 			return nil, err
+		default:
+			groups = append(groups, g)
 		}
-		groups = append(groups, g)
 	}
-	return groups, nil
+	if refused == nil {
+		return groups, nil
+	}
+	if sv := &d.cfg.Supervisord; !sv.NoCleanup {
+		child.CleanAutoLogs(sv.ChildLogDir, sv.Identifier, d.log.Logger()) // those of the other groups
+	}
+	return nil, refused
+}
+
+// output hands on what a process has written and somebody may listen for.
+func (d *Daemon) output(spawn uint64, o child.Output) {
+	ch := event.Stdout
+	if o.Stderr {
+		ch = event.Stderr
+	}
+	d.sup.PostOutput(spawn, ch, o.Comm, o.Data)
 }
 
 // orphan notes that a process was waited for that this daemon has not started.

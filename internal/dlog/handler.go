@@ -69,10 +69,13 @@ func writeAttr(b *strings.Builder, prefix string, a slog.Attr) {
 	}
 }
 
+// headLen is how long a line is before its message.
+const headLen = len("2026-01-02 03:04:05,678 INFO ")
+
 // format returns the line of the log. A message of several lines is written as it is.
 func format(at time.Time, level slog.Level, message string) []byte {
 	at = at.Local()
-	b := make([]byte, 0, len("2026-01-02 03:04:05,678 INFO \n")+len(message))
+	b := make([]byte, 0, headLen+len(message)+1)
 	b = at.AppendFormat(b, "2006-01-02 15:04:05")
 	ms := at.Nanosecond() / 1e6
 	b = append(b, ',', byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10), ' ')

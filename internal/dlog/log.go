@@ -3,7 +3,7 @@
 //
 //	2026-01-02 03:04:05,678 INFO spawned: 'web' with pid 42
 //
-// to the main log file, which rotates, and in the foreground to stdout as well.
+// to the main log file, which rotates, or to syslog, and in the foreground to stdout as well.
 //
 // Logging never waits. A line goes into a bounded queue and one goroutine writes it; when the disk
 // hangs or fills, or nobody reads stdout, lines are dropped, and once writing works again a line
@@ -12,6 +12,7 @@
 package dlog
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"log/slog"
@@ -21,6 +22,7 @@ import (
 	"time"
 
 	"holdfast/internal/logfile"
+	"holdfast/internal/syslog"
 )
 
 // Options say where the log goes.
@@ -30,6 +32,10 @@ type Options struct {
 	Backups  int
 	Level    slog.Level // lines below it are not written
 	Stdout   *os.File   // nil: nothing is written to stdout (a daemon, or silent)
+
+	Syslog       bool   // the lines go to syslog as well
+	SyslogIdent  string // under this name
+	SyslogSocket string // empty: the usual one
 }
 
 const (
@@ -49,7 +55,8 @@ type Log struct {
 	bytes   atomic.Int64 // of the lines in queue
 	dropped atomic.Int64 // lines that found it full
 
-	targets []*target // the writer's own
+	targets []*target      // the writer's own
+	syslog  *syslog.Writer // nil: none
 
 	closing sync.Once
 	quit    chan struct{} // closed by Close: write what is queued, then end
@@ -91,6 +98,11 @@ func New(o Options) (*Log, error) {
 			return nil, err
 		}
 		l.targets = append(l.targets, &target{file: f, named: true})
+	}
+	if o.Syslog {
+		l.syslog = syslog.New(syslog.Options{Ident: o.SyslogIdent, Path: o.SyslogSocket, Say: func(level slog.Level, text string) {
+			l.Logger().Log(context.Background(), level, text)
+		}})
 	}
 	go l.write()
 	return l, nil
@@ -156,11 +168,15 @@ func (l *Log) Flush(timeout time.Duration) bool {
 // writer that hangs is left behind. What is logged after Close is lost.
 func (l *Log) Close(timeout time.Duration) {
 	l.closing.Do(func() { close(l.quit) })
+	until := time.Now().Add(timeout)
 	wait := time.NewTimer(timeout)
 	defer wait.Stop()
 	select {
 	case <-l.done:
 	case <-wait.C:
+	}
+	if l.syslog != nil {
+		l.syslog.Close(time.Until(until))
 	}
 }
 

@@ -3,6 +3,7 @@ package dlog
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"syscall"
 	"time"
 
@@ -55,6 +56,21 @@ func (l *Log) put(line []byte) {
 		}
 		t.put(line)
 	}
+	if l.syslog != nil {
+		for _, m := range messages(string(line)) {
+			l.syslog.Send(m)
+		}
+	}
+}
+
+// messages are what syslog gets of a line: where the message has several, each by itself under the
+// time and the level.
+func messages(line string) []string {
+	list := strings.Split(strings.TrimRight(line, "\n"), "\n")
+	for i, more := range list[1:] {
+		list[i+1] = line[:headLen] + more
+	}
+	return list
 }
 
 // A target is one place that lines go to.

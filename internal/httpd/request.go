@@ -76,6 +76,8 @@ func (l *Listener) guard(h http.Handler) http.Handler {
 				refuse(code)
 				return
 			}
+		} else {
+			r.Header.Del("Authorization") // nobody looks at it, so it says nothing: see SourceOf
 		}
 		if r.ContentLength != 0 {
 			// A handler that does not read the body would not hear of a client's going away.

@@ -77,6 +77,11 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		httpd.Error(w, http.StatusBadRequest)
 		return
 	}
+	// Differs: a page of another site can make a browser send a call, and the original takes it.
+	if httpd.SourceOf(r) != httpd.Trusted {
+		httpd.Error(w, http.StatusForbidden)
+		return
+	}
 	body, ok := httpd.ReadBody(w, r)
 	if !ok {
 		return

@@ -212,3 +212,24 @@ func FuzzBody(f *testing.F) {
 		}
 	})
 }
+
+// A page of another site can have a browser post to us; the answer alone it can't read.
+func TestCallsOfOtherSitesAreRefused(t *testing.T) {
+	h := newServer(&fakeAPI{}, fakeDaemon{})
+	for header, want := range map[[2]string]int{
+		{"Origin", "http://evil.example"}:   http.StatusForbidden,
+		{"Sec-Fetch-Site", "cross-site"}:    http.StatusForbidden,
+		{"Sec-Fetch-Site", "same-origin"}:   http.StatusOK,
+		{"User-Agent", "Python-xmlrpc/3.9"}: http.StatusOK,
+	} {
+		body := "<methodCall><methodName>supervisor.getAPIVersion</methodName></methodCall>"
+		r := httptest.NewRequest("POST", "/RPC2", strings.NewReader(body))
+		r.Header.Set("Content-Length", fmt.Sprint(len(body)))
+		r.Header.Set(header[0], header[1])
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != want {
+			t.Errorf("%v: status %d, want %d", header, w.Code, want)
+		}
+	}
+}

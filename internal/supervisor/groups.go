@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"holdfast/internal/config"
+	"holdfast/internal/event"
 	"holdfast/internal/process"
 )
 
@@ -84,13 +85,18 @@ func (s *Supervisor) add(cfg *config.Group) *group {
 	g := &group{config: cfg}
 	for i := range cfg.Processes {
 		c := &cfg.Processes[i]
-		g.procs = append(g.procs, &proc{group: g, config: c, program: program(c), index: -1})
+		g.procs = append(g.procs, &proc{group: g, member: i, config: c, program: program(c), index: -1})
+	}
+	if cfg.Listener != nil {
+		g.pool = s.newPool(g)
 	}
 	at := slices.IndexFunc(s.groups, func(o *group) bool { return o.config.Priority > cfg.Priority })
 	if at < 0 {
 		at = len(s.groups)
 	}
 	s.groups = slices.Insert(s.groups, at, g)
+	s.publish(event.ProcessGroup{Name: cfg.Name})
+	s.wantTicks()
 	return g
 }
 
@@ -121,10 +127,12 @@ func (s *Supervisor) RemoveGroup(_ context.Context, name string) error {
 			return &Error{ErrStillRunning, name}
 		}
 		for _, p := range g.procs {
-			delete(s.spawns, p.record.Spawn)
+			s.forget(p.record.Spawn)
 			p.removed = true
 		}
 		s.groups = slices.DeleteFunc(s.groups, func(o *group) bool { return o == g })
+		s.publish(event.ProcessGroup{Name: name, Removed: true})
+		s.wantTicks()
 		return nil
 	})
 }
@@ -213,9 +221,12 @@ func (s *Supervisor) leave(m Mood) error {
 	})
 }
 
-// SendRemoteCommEvent brings an event from a client to those who listen for it.
-func (s *Supervisor) SendRemoteCommEvent(_, _ string) error {
-	return nil // there are no event listeners yet
+// SendRemoteCommEvent brings an event from a client to those who listen for it, in any mood.
+func (s *Supervisor) SendRemoteCommEvent(kind, data string) error {
+	if !s.mail.call(func() { s.publish(event.RemoteCommunication{Kind: kind, Data: data}) }) {
+		return &Error{Reason: ErrShutdownState}
+	}
+	return nil
 }
 
 // Identifier is the supervisor's name, as the configuration read last has it.

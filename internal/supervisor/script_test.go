@@ -21,6 +21,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"holdfast/internal/config"
+	"holdfast/internal/event"
 	"holdfast/internal/process"
 )
 
@@ -100,7 +101,9 @@ type scene struct {
 	lines   []line            // guarded by mu
 	spawned map[string]uint64 // name -> number of its last spawn; guarded by mu
 	auto    bool              // Spawn is answered at once; guarded by mu
+	done    map[uint64]bool   // guarded by mu
 	missing string            // a command that can't be found; guarded by mu
+	deaf    string            // a process whose stdin is closed; guarded by mu
 }
 
 // A line is something that happened. Answers to callers come from goroutines of their own, so
@@ -163,6 +166,19 @@ func (sc *scene) born(spawn uint64) {
 	sc.sup.Post(spawn, process.Spawned{PID: 100 + int(spawn)})
 }
 
+// Done must come once a spawn; there is nothing in it to write down.
+func (sc *scene) Done(spawn uint64) {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	if sc.done[spawn] {
+		sc.t.Errorf("spawn #%d is done twice", spawn)
+	}
+	if sc.done == nil {
+		sc.done = make(map[uint64]bool)
+	}
+	sc.done[spawn] = true
+}
+
 func (sc *scene) Cancel(spawn uint64) { sc.say("cancel #%d", spawn) }
 
 func (sc *scene) Signal(spawn uint64, sig syscall.Signal, group bool) {
@@ -183,8 +199,17 @@ func (sc *scene) Check(p *config.Process) error {
 }
 
 func (sc *scene) WriteStdin(spawn uint64, data []byte) error {
+	if spawn == sc.number(sc.deafName()) {
+		return errors.New("closed")
+	}
 	sc.say("stdin #%d %q", spawn, data)
 	return nil
+}
+
+func (sc *scene) deafName() string {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	return sc.deaf
 }
 
 func (sc *scene) ClearLogs(spawn uint64) error {
@@ -221,6 +246,18 @@ func (sc *scene) do(command string) {
 	switch verb {
 	case "program": // program NAME key=value...: a program in the file
 		sc.program(args)
+	case "listener": // listener NAME BUFFER EVENTS... [processes=N]: an event listener in the file
+		sc.listener(args)
+	case "output": // output NAME TEXT: what a process has written, with \n for a newline
+		sc.sup.PostOutput(sc.number(arg(0)), event.Stdout, false, []byte(strings.ReplaceAll(strings.Join(args[1:], " "), `\n`, "\n")))
+	case "captured": // captured NAME TEXT: what stood between capture tokens
+		sc.sup.PostOutput(sc.number(arg(0)), event.Stderr, true, []byte(strings.Join(args[1:], " ")))
+	case "remote": // remote KIND DATA
+		sc.tell(command, sc.sup.SendRemoteCommEvent(arg(0), arg(1)))
+	case "deaf": // deaf NAME: its stdin is closed
+		sc.mu.Lock()
+		sc.deaf = arg(0)
+		sc.mu.Unlock()
 	case "forget": // forget GROUP: it is no longer in the file
 		sc.file.Groups = slices.DeleteFunc(sc.file.Groups, func(g config.Group) bool { return g.Name == arg(0) })
 	case "spoil": // spoil TEXT: the file has an error, in no group
@@ -370,6 +407,34 @@ func (sc *scene) run() {
 		groups = append(groups, &g)
 	}
 	go func() { sc.say("the end, mood %d", sc.sup.Run(groups)) }()
+}
+
+// listener NAME BUFFER EVENTS... puts an event listener with the manual's defaults, but startsecs=0,
+// into the file. EVENTS may hold processes=N.
+func (sc *scene) listener(args []string) {
+	buffer, err := strconv.Atoi(args[1])
+	if err != nil {
+		sc.t.Fatal(err)
+	}
+	n, events := 1, []string{}
+	for _, e := range args[2:] {
+		if v, ok := strings.CutPrefix(e, "processes="); ok {
+			n, _ = strconv.Atoi(v)
+		} else {
+			events = append(events, e)
+		}
+	}
+	g := config.Group{Name: args[0], Priority: -1, Kind: config.KindEventListener,
+		Listener: &config.EventListener{BufferSize: buffer, Events: events}}
+	for i := range n {
+		name := args[0]
+		if n > 1 {
+			name += strconv.Itoa(i)
+		}
+		g.Processes = append(g.Processes, config.Process{Name: name, Group: args[0], Program: args[0], Command: "/bin/listen",
+			Priority: 999, AutoStart: true, ExitCodes: []int{0}, StopSignal: syscall.SIGTERM, StopWaitSecs: 10})
+	}
+	sc.file.Groups = append([]config.Group{g}, sc.file.Groups...)
 }
 
 // program GROUP:NAME key=value... puts a program with the manual's defaults into the file.

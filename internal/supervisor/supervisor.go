@@ -17,12 +17,14 @@ import (
 	"time"
 
 	"holdfast/internal/config"
+	"holdfast/internal/event"
+	"holdfast/internal/listener"
 	"holdfast/internal/process"
 )
 
-// Hands do what the loop decides. Spawn, Cancel and Signal are called on the loop and return at
-// once; what comes of them is posted. The others may block and are called on a caller's
-// goroutine.
+// Hands do what the loop decides. Spawn, Cancel, Signal, WriteStdin and Done are called on the loop
+// and return at once; what comes of the first three is posted. The others may block and are called
+// on a caller's goroutine.
 type Hands interface {
 	// Spawn starts a process under a number that is unique in the daemon; one of
 	// process.Spawned and process.SpawnFailed follows, and after Spawned one process.Ended.
@@ -31,13 +33,17 @@ type Hands interface {
 	Cancel(spawn uint64)
 	// Signal reports process.SignalFailed for any failure but that there is no such process.
 	Signal(spawn uint64, sig syscall.Signal, group bool)
+	// WriteStdin leaves data for the process to read; an error says that it never will.
+	WriteStdin(spawn uint64, data []byte) error
+	// Done tells that the end of a spawn was noted, and logged: no fact about it matters any more.
+	// It comes once a spawn, and before the next one of that process, and returns at once.
+	Done(spawn uint64)
 
 	// Check tells whether p's command could be executed now; the error is a
 	// *process.CommandError.
 	Check(p *config.Process) error
-	WriteStdin(spawn uint64, data []byte) error
 	ClearLogs(spawn uint64) error
-	// Prepare returns g with its AUTO logs made.
+	// Prepare returns g with its AUTO logs made; an error also tells that a socket can't be.
 	Prepare(g *config.Group) (*config.Group, error)
 }
 
@@ -64,17 +70,23 @@ type Supervisor struct {
 	deadlines  deadlines
 	toStop     []*group // in a shutdown: what is still to be stopped, the last one first
 	nextReport time.Time
+	serial     event.Serial
+	ticks      event.Ticks
+	nextTick   time.Time // zero: nobody listens for TICKs
 }
 
 // A group is an active group.
 type group struct {
 	config *config.Group
-	procs  []*proc // in configuration order
+	procs  []*proc        // in configuration order
+	pool   *listener.Pool // nil unless it is one of event listeners
+	grace  time.Time      // in a shutdown: until when its events go before its stop; zero: its turn has not come
 }
 
 // A proc is one active process.
 type proc struct {
 	group   *group
+	member  int // its place in group.procs
 	config  *config.Process
 	program process.Program
 	record  process.Record
@@ -104,10 +116,18 @@ func (s *Supervisor) Post(spawn uint64, e process.Event) {
 		if p := s.spawns[spawn]; p != nil && p.record.Spawn == spawn {
 			s.step(p, e)
 			if !awaitsFacts(&p.record) {
-				delete(s.spawns, spawn)
+				s.forget(spawn)
 			}
 		}
 	})
+}
+
+// forget ends a spawn about which no fact is awaited any more.
+func (s *Supervisor) forget(spawn uint64) {
+	if s.spawns[spawn] != nil {
+		delete(s.spawns, spawn)
+		s.Hands.Done(spawn)
+	}
 }
 
 // awaitsFacts tells whether more facts about r's last spawn matter.
@@ -123,6 +143,7 @@ func (s *Supervisor) Run(groups []*config.Group) Mood {
 	for _, g := range groups {
 		s.add(g)
 	}
+	s.publish(event.SupervisorStateChange{})
 	for _, g := range slices.Clone(s.groups) {
 		s.autostart(g)
 	}
@@ -130,9 +151,12 @@ func (s *Supervisor) Run(groups []*config.Group) Mood {
 	defer timer.Stop()
 	for {
 		s.expire()
+		s.tick()
+		s.dispatch()
 		if s.mood != MoodRunning && s.shutdownDone() {
 			return s.mood
 		}
+		s.dispatch()
 		if at := s.nextDeadline(); at.IsZero() {
 			timer.Stop()
 		} else {
@@ -155,7 +179,7 @@ func (s *Supervisor) step(p *proc, e process.Event) {
 	for _, a := range do {
 		switch a := a.(type) {
 		case process.SpawnProcess:
-			delete(s.spawns, p.record.Spawn)
+			s.forget(p.record.Spawn)
 			s.lastSpawn++
 			p.record.Spawn = s.lastSpawn
 			s.spawns[s.lastSpawn] = p
@@ -167,6 +191,7 @@ func (s *Supervisor) step(p *proc, e process.Event) {
 		case process.Log:
 			s.log(a.Level, a.Text)
 		case process.Changed:
+			s.changed(p, a)
 			p.tellWaiters(a.To)
 		}
 	}
@@ -179,6 +204,9 @@ func (s *Supervisor) step(p *proc, e process.Event) {
 func (s *Supervisor) shutdownDone() bool {
 	for len(s.toStop) > 0 {
 		g := s.toStop[len(s.toStop)-1]
+		if s.delivering(g) {
+			break
+		}
 		for _, p := range g.byPriority(true) {
 			s.step(p, process.Stop{Final: true})
 		}
@@ -214,6 +242,7 @@ func (s *Supervisor) setMood(m Mood) {
 		s.mood = m
 	}
 	if before == MoodRunning && m != MoodRunning {
+		s.publish(event.SupervisorStateChange{Stopping: true})
 		s.toStop = slices.Clone(s.groups)
 		for _, g := range s.groups {
 			for _, p := range g.procs {
@@ -269,6 +298,14 @@ func (s *Supervisor) nextDeadline() time.Time {
 	}
 	if s.mood != MoodRunning && (at.IsZero() || s.nextReport.Before(at)) {
 		at = s.nextReport
+	}
+	if n := len(s.toStop); n > 0 {
+		if g := s.toStop[n-1].grace; g.After(time.Now()) && g.Before(at) {
+			at = g
+		}
+	}
+	if !s.nextTick.IsZero() && (at.IsZero() || s.nextTick.Before(at)) {
+		at = s.nextTick
 	}
 	return at
 }

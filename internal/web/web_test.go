@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"holdfast/internal/httpd"
+	"holdfast/internal/rpc"
 	"holdfast/internal/supervisor"
 )
 
@@ -36,9 +37,13 @@ func (f fakeAPI) ProcessInfo(name string) (supervisor.Info, error) {
 	return info, nil
 }
 
+// A fakeDaemon has a main log, and the texts of the API.
 type fakeDaemon string
 
-func (d fakeDaemon) MainLog() string { return string(d) }
+func (d fakeDaemon) MainLog() string                      { return string(d) }
+func (d fakeDaemon) Version() string                      { return "4.4.0+test" }
+func (d fakeDaemon) Description(i supervisor.Info) string { return rpc.Description(i) }
+func (d fakeDaemon) Fault(err error) (int, string)        { return rpc.Fault(err) }
 
 func write(t *testing.T, path, content string) {
 	t.Helper()

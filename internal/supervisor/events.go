@@ -1,0 +1,141 @@
+package supervisor
+
+import (
+	"time"
+
+	"holdfast/internal/event"
+	"holdfast/internal/listener"
+	"holdfast/internal/process"
+)
+
+// PostOutput brings what the process that was spawned under the number spawn has written: a piece
+// of its output where it is an event listener or has events enabled for that channel, or, for comm,
+// what stood between capture tokens. It keeps data, and never blocks.
+func (s *Supervisor) PostOutput(spawn uint64, ch event.Channel, comm bool, data []byte) {
+	s.mail.put(func() {
+		p := s.spawns[spawn]
+		switch {
+		case p == nil:
+		case comm:
+			s.publish(event.ProcessCommunication{Name: p.config.Name, Group: p.group.config.Name, PID: p.record.PID,
+				Channel: ch, Data: string(data)})
+		case p.group.pool != nil && ch == event.Stdout:
+			s.perform(p.group, p.group.pool.Output(p.member, data))
+		default:
+			s.publish(event.ProcessLog{Name: p.config.Name, Group: p.group.config.Name, PID: p.record.PID,
+				Channel: ch, Data: string(data)})
+		}
+	})
+}
+
+// publish brings e to the pools that want it. An event that none wants uses up no serial.
+func (s *Supervisor) publish(e event.Event) {
+	var serial uint64
+	accepted := false
+	for _, g := range s.groups {
+		if g.pool == nil || !g.pool.Wants(e.Type()) {
+			continue
+		}
+		if !accepted {
+			serial, accepted = s.serial.Next(), true
+		}
+		s.perform(g, g.pool.Accept(serial, e))
+	}
+}
+
+// changed tells the pools of a change of p's state, and p's own pool that a member has changed.
+func (s *Supervisor) changed(p *proc, c process.Changed) {
+	s.publish(event.ProcessState{Name: p.config.Name, Group: p.group.config.Name, Change: c})
+	if p.group.pool != nil {
+		s.perform(p.group, p.group.pool.Changed(p.member, c.To))
+	}
+}
+
+// dispatch sends what the pools have to members that are ready.
+func (s *Supervisor) dispatch() {
+	for _, g := range s.groups {
+		if g.pool != nil {
+			s.perform(g, g.pool.Dispatch())
+		}
+	}
+}
+
+// deliverFor is how long the stop of a pool in a shutdown waits for its listeners to take what there
+// is, the news of the shutdown above all. In the original they have the second that each turn of
+// its loop takes.
+const deliverFor = time.Second
+
+// delivering tells whether a shutdown has to wait with the stop of g for the events of its pool.
+func (s *Supervisor) delivering(g *group) bool {
+	if g.pool == nil || !g.unstopped() {
+		return false
+	}
+	if c := g.pool.Counts(); c.Queued+c.InFlight == 0 {
+		return false
+	}
+	if g.grace.IsZero() {
+		g.grace = time.Now().Add(deliverFor)
+	}
+	return time.Now().Before(g.grace)
+}
+
+// perform carries out what g's pool wants done.
+func (s *Supervisor) perform(g *group, do []listener.Action) {
+	for _, a := range do {
+		switch a := a.(type) {
+		case listener.Log:
+			s.log(a.Level, a.Text)
+		case listener.Write:
+			if err := s.Hands.WriteStdin(g.procs[a.Member].record.Spawn, a.Data); err == nil {
+				s.log(a.Done.Level, a.Done.Text)
+				continue
+			}
+			s.perform(g, g.pool.WriteFailed(a.Member))
+			s.perform(g, g.pool.Dispatch()) // another member may take it
+		}
+	}
+}
+
+// newPool makes the pool of an [eventlistener:x].
+func (s *Supervisor) newPool(g *group) *listener.Pool {
+	names := make([]string, len(g.procs))
+	for i, p := range g.procs {
+		names[i] = p.config.Name
+	}
+	return listener.New(listener.Options{
+		Name:       g.config.Name,
+		Server:     s.parsed.Supervisord.Identifier,
+		BufferSize: g.config.Listener.BufferSize,
+		Events:     event.Subscribe(g.config.Listener.Events),
+		Members:    names,
+	})
+}
+
+// wantTicks sees whether anybody listens for TICKs; without, the loop does not wake for them.
+func (s *Supervisor) wantTicks() {
+	wanted := false
+	for _, g := range s.groups {
+		wanted = wanted || g.pool != nil &&
+			(g.pool.Wants("TICK_5") || g.pool.Wants("TICK_60") || g.pool.Wants("TICK_3600"))
+	}
+	switch {
+	case !wanted:
+		s.ticks, s.nextTick = event.Ticks{}, time.Time{}
+	case s.nextTick.IsZero():
+		now := time.Now()
+		s.ticks.At(now) // where they count from
+		s.nextTick = s.ticks.Next(now)
+	}
+}
+
+// tick publishes the TICKs that are due.
+func (s *Supervisor) tick() {
+	now := time.Now()
+	if s.nextTick.IsZero() || now.Before(s.nextTick) {
+		return
+	}
+	for _, t := range s.ticks.At(now) {
+		s.publish(t)
+	}
+	s.nextTick = s.ticks.Next(now)
+}
