@@ -29,6 +29,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"holdfast/internal/config"
 	"holdfast/internal/logfile"
 )
@@ -186,6 +188,17 @@ func (s *Sink) Close() (err error) {
 	return err
 }
 
+// crowded tells that very many outputs hold the file: a program that ends again and again while its
+// disk is full leaves one each time. Those must not take all the descriptors that there are.
+func (s *Sink) crowded() bool {
+	if s.file == nil {
+		return false
+	}
+	s.logs.mu.Lock()
+	defer s.logs.mu.Unlock()
+	return s.file.refs > 16
+}
+
 // path says for the log where the sink leads.
 func (s *Sink) path() string {
 	if s.file == nil {
@@ -205,6 +218,9 @@ func (s *Sink) splice(pipe, max int) (n int, err error) {
 	defer s.file.mu.Unlock()
 	if s.file.f == nil {
 		return 0, os.ErrClosed
+	}
+	if !s.file.f.Splices() {
+		return 0, unix.EINVAL
 	}
 	fd, end, err := s.file.f.End()
 	if err != nil {

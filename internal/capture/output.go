@@ -133,8 +133,9 @@ func (o *Output) open() error {
 // it. Drain does not wait for a target that takes nothing: what is in the pipe then stays there,
 // for the Output to log later.
 func (o *Output) Drain() {
-	// What was in the pipe before this look has been moved, unless it is on its way.
-	if o.opened.Load() && inPipe(o.fd) == 0 && !o.inFlight.Load() {
+	// What was in the pipe before this look has been moved, unless it is on its way; and while it is, a
+	// disk that hangs holds the pipe locked, so that the look would hang too.
+	if o.opened.Load() && !o.inFlight.Load() && inPipe(o.fd) == 0 && !o.inFlight.Load() {
 		return
 	}
 	drained := make(chan struct{})
@@ -281,6 +282,9 @@ func (o *Output) drained() {
 // finish is the end of run.
 func (o *Output) finish() {
 	o.lost += int64(len(o.held))
+	if o.opened.Load() {
+		o.lost += int64(inPipe(o.fd)) // nothing at the end of the pipe, but Close may come before it
+	}
 	o.release()
 	o.tellLost()
 	o.drained()

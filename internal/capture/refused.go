@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // refused handles a target that did not take what is in the pipe: it says so once and returns when
@@ -30,6 +32,10 @@ func (o *Output) refused(err error) {
 	if o.failing {
 		o.showAll()
 		o.drained()
+	}
+	if o.failing && o.s.crowded() && hungUp(o.fd) {
+		o.Close()
+		return
 	}
 	switch {
 	case broken:
@@ -105,6 +111,13 @@ func (o *Output) makeRoom() (n int) {
 		o.held = o.held[over:]
 	}
 	return n
+}
+
+// hungUp tells whether nobody can write to the pipe any more, though it may hold something.
+func hungUp(pipe int) bool {
+	fds := []unix.PollFd{{Fd: int32(pipe)}}
+	n, _ := unix.Poll(fds, 0)
+	return n > 0 && fds[0].Revents&unix.POLLHUP != 0
 }
 
 // nearlyFull is the number of bytes from which on the child's next write might block. A pipe is

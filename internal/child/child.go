@@ -5,7 +5,8 @@
 //	Spawn  ->  Spawned{PID}     ->  Ended{Status}  ->  (GroupGone, where the group is awaited)
 //	       ->  SpawnFailed{Err}
 //
-// Ended is reported when what the process wrote is in its logs, and not before. What others still
+// Ended is reported when what the process wrote is in its logs, or a log takes nothing; before it
+// comes Reaped, as soon as the process has ended. What others still
 // write to its pipes, children that it left behind, goes on being logged until they end.
 //
 // Methods that the loop calls return at once. What may block, be it a log on a disk that hangs,
@@ -66,6 +67,8 @@ type Manager struct {
 	sockets *sockets
 
 	openings, tellings line // guarded by mu
+
+	starts sync.WaitGroup // the goroutines of Spawn
 }
 
 // New makes a Manager with no children.
@@ -224,6 +227,9 @@ func (m *Manager) ReopenLogs() { m.logs.Reopen() }
 // Done tells that the loop has noted the end of a spawn: its socket may be closed.
 func (m *Manager) Done(spawn uint64) { m.sockets.dropFor(spawn) }
 
+// closePatience is how long Close waits for logs, those on a disk that hangs.
+const closePatience = 5 * time.Second
+
 // Close ends the logging of all outputs, after what is in their pipes, and returns when it has
 // ended. Processes are left alone, and nothing is reported any more. It must be called once.
 func (m *Manager) Close() {
@@ -248,7 +254,14 @@ func (m *Manager) Close() {
 			r.finish()
 		})
 	}
-	all.Wait()
+	all.Go(m.starts.Wait) // a cancelled one too has files to put away
+	ended := make(chan struct{})
+	go func() { all.Wait(); close(ended) }()
+	select {
+	case <-ended:
+	case <-time.After(closePatience):
+		m.opts.Log.Error("some output could not be brought into its log before the end")
+	}
 	m.syslog.Close(syslogPatience)
 	m.sockets.close()
 }

@@ -127,6 +127,9 @@ func newRigWith(t *testing.T, change func(*Options)) *rig {
 	o := Options{
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Report: func(spawn uint64, e process.Event) {
+			if e == (process.Reaped{}) {
+				return // Ended follows, and is what the tests wait for
+			}
 			k.mu.Lock()
 			defer k.mu.Unlock()
 			k.facts[spawn] = append(k.facts[spawn], e)

@@ -27,7 +27,7 @@ func (m *Manager) Spawn(p *config.Process, spawn uint64) {
 	m.runs[spawn] = r
 	r.opening, r.telling = m.openings.ticket(), m.tellings.ticket()
 	m.mu.Unlock()
-	go r.start() // ends when the program runs, or with what it hangs in
+	m.starts.Go(r.start) // ends when the program runs, or with what it hangs in
 }
 
 func (r *run) start() {
@@ -118,6 +118,7 @@ func (r *run) fail(at stage, text string) {
 func (r *run) ended(s process.ExitStatus, groupAlive bool) {
 	<-r.settled // a process may end before Start has returned
 	r.to(running, over)
+	r.m.report(r.spawn, process.Reaped{})
 	r.stdin.close()
 	e := process.Ended{Status: s}
 	if groupAlive {
@@ -159,8 +160,12 @@ func (r *run) finish() {
 
 func survivors(pgid int) string {
 	var list []string
-	for _, m := range launch.Members(pgid) {
+	members, err := launch.Members(pgid)
+	for _, m := range members {
 		list = append(list, m.String())
+	}
+	if err != nil { // nobody may say then that the group has ended
+		list = append(list, "perhaps others: "+err.Error())
 	}
 	return strings.Join(list, ", ")
 }

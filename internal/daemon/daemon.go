@@ -34,13 +34,16 @@ type Daemon struct {
 	ready   *os.File // non-nil: a parent waits for the word that this process is up
 
 	cfg      *config.Config                // of this round
+	ran      *config.Config                // of the last round that came up
 	good     atomic.Pointer[config.Config] // read last without an error; a client's reread sets it too
 	log      *dlog.Log
 	sup      *supervisor.Supervisor
 	hands    *child.Manager
 	wrotePID bool
-	again    bool          // not the first round: what is wrong now must not end what was working
-	notes    []config.Note // for the log that is not open yet
+	signals  chan os.Signal // the runtime sends, from the first round's start on; nobody closes
+	exiting  atomic.Bool    // a signal asked for the end
+	again    bool           // not the first round: what is wrong now must not end what was working
+	notes    []config.Note  // for the log that is not open yet
 }
 
 // Run runs supervisord on cfg, and on what the file says then after each restart, until it is
@@ -62,7 +65,11 @@ func (d *Daemon) Run(cfg *config.Config) error {
 	}
 	for {
 		mood, err := d.round()
-		if err != nil || mood == supervisor.MoodShutdown {
+		if err != nil && d.ran != nil && d.cfg != d.ran {
+			d.cfg = d.ran // round has said why
+			continue
+		}
+		if err != nil || mood == supervisor.MoodShutdown || d.exiting.Load() {
 			return err
 		}
 		d.reread()
@@ -98,7 +105,7 @@ func (d *Daemon) load() (*config.Config, error) {
 }
 
 // round is one life of the supervisor, from its log to its end or restart.
-func (d *Daemon) round() (supervisor.Mood, error) {
+func (d *Daemon) round() (mood supervisor.Mood, err error) {
 	if err := d.openLog(); err != nil {
 		return 0, err
 	}
@@ -108,6 +115,12 @@ func (d *Daemon) round() (supervisor.Mood, error) {
 		logger.Log(context.Background(), n.Level, n.Text)
 	}
 	d.notes = nil
+	// Differs: the original ends without a word when it can't open a server after a restart.
+	defer func() {
+		if err != nil && d.ran != nil {
+			logger.Log(context.Background(), dlog.Crit, "cannot start again with this configuration: "+err.Error())
+		}
+	}()
 
 	listeners, err := d.listen()
 	if err != nil {
@@ -129,10 +142,12 @@ func (d *Daemon) round() (supervisor.Mood, error) {
 	if !sv.NoCleanup {
 		child.CleanAutoLogs(sv.ChildLogDir, sv.Identifier, logger)
 	}
+	// This round's: a late fact must not reach the next one, whose spawn numbers begin anew.
+	var sup *supervisor.Supervisor
 	d.hands = child.New(child.Options{
 		Log:         logger,
-		Report:      func(spawn uint64, e process.Event) { d.sup.Post(spawn, e) },
-		Output:      d.output,
+		Report:      func(spawn uint64, e process.Event) { sup.Post(spawn, e) },
+		Output:      func(spawn uint64, o child.Output) { postOutput(sup, spawn, o) },
 		ChildLogDir: sv.ChildLogDir,
 		Identifier:  sv.Identifier,
 		Environ:     d.environ,
@@ -141,11 +156,12 @@ func (d *Daemon) round() (supervisor.Mood, error) {
 		SyslogIdent: syslogIdent(),
 	})
 	defer d.hands.Close()
-	d.sup = supervisor.New(d.cfg, supervisor.Options{
+	sup = supervisor.New(d.cfg, supervisor.Options{
 		Hands: d.hands,
 		Log:   logger,
 		Load:  d.load,
 	})
+	d.sup = sup
 	groups, err := d.prepare()
 	if err != nil {
 		return 0, err
@@ -160,6 +176,7 @@ func (d *Daemon) round() (supervisor.Mood, error) {
 	defer stopSignals()
 	d.detach()
 	d.writePIDFile()
+	d.ran = d.cfg
 	return d.sup.Run(groups), nil
 }
 
@@ -275,13 +292,13 @@ func (d *Daemon) prepare() ([]*config.Group, error) {
 	return nil, refused
 }
 
-// output hands on what a process has written and somebody may listen for.
-func (d *Daemon) output(spawn uint64, o child.Output) {
+// postOutput hands on what a process has written and somebody may listen for.
+func postOutput(sup *supervisor.Supervisor, spawn uint64, o child.Output) {
 	ch := event.Stdout
 	if o.Stderr {
 		ch = event.Stderr
 	}
-	d.sup.PostOutput(spawn, ch, o.Comm, o.Data)
+	sup.PostOutput(spawn, ch, o.Comm, o.Data)
 }
 
 // orphan notes that a process was waited for that this daemon has not started.

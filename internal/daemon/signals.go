@@ -12,28 +12,40 @@ import (
 	"holdfast/internal/supervisor"
 )
 
-// handleSignals hands the signals that come from now on to the supervisor (spec process §8). The
-// result ends that.
+// handleSignals hands the signals to the supervisor of this round (spec process §8). The result ends
+// that, and leaves those that come from then on to the next round: a signal between two rounds must
+// not have its default action, which is to end a daemon that has just stopped everything.
 func (d *Daemon) handleSignals() (stop func()) {
-	wanted := []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2}
-	if d.cfg.Supervisord.LogLevel <= dlog.Debug {
-		wanted = append(wanted, syscall.SIGCHLD) // for its log line alone
+	if d.signals == nil {
+		// A write to a closed stdout must be an error and not the end.
+		signal.Ignore(syscall.SIGPIPE)
+		// The runtime drops what does not fit; the original too keeps only one signal of a kind.
+		wanted := []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2}
+		d.signals = make(chan os.Signal, 2*len(wanted))
+		signal.Notify(d.signals, wanted...)
 	}
-	// A write to a closed stdout must be an error and not the end.
-	signal.Ignore(syscall.SIGPIPE)
-	// The runtime drops what does not fit; the original too keeps only one signal of a kind.
-	signals := make(chan os.Signal, len(wanted))
-	signal.Notify(signals, wanted...)
-	done := make(chan struct{})
+	// For their log lines alone, and apart, so that many exits leave room for the others.
+	exits := make(chan os.Signal, 1)
+	if d.cfg.Supervisord.LogLevel <= dlog.Debug {
+		signal.Notify(exits, syscall.SIGCHLD)
+	}
+	quit, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
-		for sig := range signals {
-			d.handle(sig.(syscall.Signal))
+		for {
+			select {
+			case sig := <-d.signals:
+				d.handle(sig.(syscall.Signal))
+			case sig := <-exits:
+				d.handle(sig.(syscall.Signal))
+			case <-quit:
+				return
+			}
 		}
 	}()
 	return func() {
-		signal.Stop(signals)
-		close(signals)
+		signal.Stop(exits)
+		close(quit)
 		<-done
 	}
 }
@@ -44,6 +56,7 @@ func (d *Daemon) handle(sig syscall.Signal) {
 	switch sig {
 	case syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT:
 		logger.Warn("received " + name + " indicating exit request")
+		d.exiting.Store(true) // the supervisor of a restart may have ended just now
 		d.sup.SetMood(supervisor.MoodShutdown)
 	case syscall.SIGHUP:
 		if d.sup.Mood() == supervisor.MoodShutdown {

@@ -2,6 +2,7 @@ package launch
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -50,7 +51,7 @@ func watchGroups() {
 		time.Sleep(pause)
 		begin := time.Now()
 		living := make(map[int]bool)
-		eachProcess(func(m Member, pgid int) { living[pgid] = true })
+		err := eachProcess(func(m Member, pgid int) { living[pgid] = true })
 		// On a machine with very many processes look less often, not with a whole CPU.
 		pause = max(period, 20*time.Since(begin))
 
@@ -62,7 +63,7 @@ func watchGroups() {
 				continue
 			}
 			// A group that came under watch after the look into /proc is seen at the next one.
-			if p.watched && !living[pgid] {
+			if err == nil && p.watched && !living[pgid] {
 				delete(table.groups, pgid)
 				gone = append(gone, p)
 				continue
@@ -89,31 +90,37 @@ type Member struct {
 
 func (m Member) String() string { return fmt.Sprintf("%d (%s)", m.PID, m.Name) }
 
-// Members lists the living processes of a process group, zombies left out. It reads all of /proc.
-func Members(pgid int) []Member {
-	var list []Member
-	eachProcess(func(m Member, g int) {
+// Members lists the living processes of a process group, zombies left out. It reads all of /proc; with
+// an error, such as that no more files can be opened, some may be missing.
+func Members(pgid int) (list []Member, err error) {
+	err = eachProcess(func(m Member, g int) {
 		if g == pgid {
 			list = append(list, m)
 		}
 	})
-	return list
+	return list, err
 }
 
 // eachProcess calls f for every process that is not a zombie.
-func eachProcess(f func(m Member, pgid int)) {
+func eachProcess(f func(m Member, pgid int)) error {
 	proc, err := os.Open("/proc")
 	if err != nil {
-		return
+		return err
 	}
 	defer proc.Close()
-	names, _ := proc.Readdirnames(-1)
+	names, err := proc.Readdirnames(-1)
+	if err != nil {
+		return err
+	}
 	for _, name := range names {
 		pid, err := strconv.Atoi(name)
 		if err != nil {
 			continue
 		}
 		stat, err := os.ReadFile("/proc/" + name + "/stat")
+		if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+			return err
+		}
 		if err != nil {
 			continue // it has ended since
 		}
@@ -121,6 +128,7 @@ func eachProcess(f func(m Member, pgid int)) {
 			f(Member{pid, comm}, pgid)
 		}
 	}
+	return nil
 }
 
 // parseStat reads a line of /proc/PID/stat: "12 (a name) S 1 12 ...". The name may hold anything,

@@ -26,7 +26,7 @@ func TestGroupIsAwaitedWhenItsLeaderIsGone(t *testing.T) {
 	if line := c.line(); line != "ready" {
 		t.Fatalf("the member says %q", line)
 	}
-	if got := Members(c.PID()); len(got) != 1 || got[0].PID != pid || got[0].Name == "" {
+	if got, _ := Members(c.PID()); len(got) != 1 || got[0].PID != pid || got[0].Name == "" {
 		t.Errorf("members %v, want one with pid %d", got, pid)
 	}
 	if err := c.Signal(syscall.SIGTERM, false); err != syscall.ESRCH {
@@ -35,7 +35,7 @@ func TestGroupIsAwaitedWhenItsLeaderIsGone(t *testing.T) {
 	if err := c.Signal(syscall.SIGTERM, true); err != nil {
 		t.Errorf("TERM to the group: %v", err)
 	}
-	if got := Members(c.PID()); len(got) != 1 {
+	if got, _ := Members(c.PID()); len(got) != 1 {
 		t.Errorf("members %v, want the one that ignores TERM", got)
 	}
 	if err := c.Signal(syscall.SIGKILL, true); err != nil {
@@ -69,7 +69,7 @@ func TestGroupOfZombiesIsGone(t *testing.T) {
 	if e := c.wait(); !e.groupAlive {
 		t.Errorf("got %+v, want the zombie to count at first", e)
 	}
-	if got := Members(c.PID()); len(got) != 0 {
+	if got, _ := Members(c.PID()); len(got) != 0 {
 		t.Errorf("living members %v", got)
 	}
 	if err := c.Signal(syscall.SIGTERM, true); err != nil {
@@ -140,7 +140,8 @@ func TestAThousandKilledAtOnceAreReportedOnceEach(t *testing.T) {
 	if i := slices.IndexFunc(ends, func(k int) bool { return k != 1 }); i >= 0 {
 		t.Errorf("child %d was reported %d times", i, ends[i])
 	}
-	for _, m := range Members(os.Getpid()) {
+	members, _ := Members(os.Getpid())
+	for _, m := range members {
 		_ = m // the scan goes through a /proc full of changes
 	}
 	if zombies := zombieChildren(t); len(zombies) > 0 {

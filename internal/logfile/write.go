@@ -67,6 +67,12 @@ func (f *File) append(p []byte) (n int, err error) {
 	return max(n, 0), err
 }
 
+// Splices tells whether the target may be written to by splice. Not so what another, or another File,
+// writes to as well: splice puts bytes at an offset and not at the end, so it would overwrite theirs
+// (stdout and stderr sent to one file). Nor a socket: it may wait there, and holds the pipe locked
+// meanwhile.
+func (f *File) Splices() bool { return !f.shared && !(f.regular() && throughProc(f.path)) }
+
 // End returns the descriptor to splice into and the offset to splice to; the offset is -1 where the
 // target has no end. Both hold until the next call of any method but this one.
 func (f *File) End() (fd int, offset int64, err error) {

@@ -17,6 +17,7 @@ type world struct {
 	forking   bool // SpawnProcess is not answered yet
 	cancelled bool
 	alive     bool // the leader
+	reaped    bool // Reaped was said, Ended is to follow
 	group     bool // other members of its group
 	awaiting  bool // Ended said GroupAlive; GroupGone is to follow
 }
@@ -78,7 +79,7 @@ func (w *world) check(e Event) {
 	}
 	switch r.State {
 	case Starting, Stopping:
-		if r.Deadline.IsZero() && !w.forking {
+		if r.Deadline.IsZero() && !w.forking && !w.reaped {
 			w.t.Fatalf("%#v: %v waits for nothing: %+v", e, r.State, *r)
 		}
 	case Backoff:
@@ -129,6 +130,12 @@ func (w *world) act(b byte) {
 				status = ExitStatus{Signal: syscall.Signal(arg + 1)}
 			}
 			w.awaiting = w.group
+			if arg&2 != 0 {
+				w.alive, w.reaped = true, true
+				w.step(Reaped{})
+				w.now = w.now.Add(time.Duration(arg) * 300 * time.Millisecond)
+				w.alive, w.reaped = false, false
+			}
 			w.step(Ended{Status: status, GroupAlive: w.group})
 		}
 	case 8:

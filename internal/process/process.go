@@ -16,7 +16,7 @@
 //
 // UNKNOWN is entered from any state with a live process when a signal can't be sent to it.
 //
-// A fact (Spawned, SpawnFailed, Ended, GroupGone, SignalFailed) belongs to one spawn; the caller
+// A fact (Spawned, SpawnFailed, Reaped, Ended, GroupGone, SignalFailed) belongs to one spawn; the caller
 // drops facts of any other spawn than Record.Spawn. A wish (Start, Stop, Freeze) may come in any
 // state. A state that waits has its Deadline or waits for a fact that is bound to come.
 package process
@@ -96,6 +96,8 @@ type Record struct {
 	Retries int
 	// Killing: the end of the process is a stop and not an exit.
 	Killing bool
+	// TooQuick: the process was reaped before it was up; Ended follows.
+	TooQuick bool
 	// LeaderGone: the process was reaped, the rest of its process group is awaited.
 	LeaderGone bool
 	// Frozen: the daemon is going down; nothing is started automatically any more.
@@ -136,8 +138,11 @@ type (
 	// opened, the process table is full, or the spawn was cancelled in time. Err is the
 	// original's text, ready for spawnerr.
 	SpawnFailed struct{ Err string }
+	// Reaped is the fact that the process was reaped; Ended follows when its output is in its logs, which
+	// a slow one may delay past the Deadline that would call the process up.
+	Reaped struct{}
 	// Ended is the fact that the process was reaped and its output, as far as it was in the pipes
-	// by then, is in its logs. GroupAlive tells that its process group still has members, and
+	// by then, is in its logs, unless they take nothing. GroupAlive tells that its process group still has members, and
 	// Survivors names them for the log ("123 (etcd), 124 (tee)"). With stopasgroup or killasgroup
 	// GroupGone follows, once, when the last of them is gone.
 	Ended struct {
@@ -161,6 +166,7 @@ func (Stop) event()         {}
 func (Freeze) event()       {}
 func (Spawned) event()      {}
 func (SpawnFailed) event()  {}
+func (Reaped) event()       {}
 func (Ended) event()        {}
 func (GroupGone) event()    {}
 func (SignalFailed) event() {}

@@ -32,6 +32,10 @@ func Step(p *Program, r Record, e Event, now time.Time) (Record, []Action) {
 		m.spawned(e.PID)
 	case SpawnFailed:
 		m.spawnFailed(e.Err)
+	case Reaped:
+		if m.r.State == Starting {
+			m.r.TooQuick, m.r.Deadline = m.now.Before(m.r.Deadline), time.Time{}
+		}
 	case Ended:
 		m.ended(e)
 	case GroupGone:
@@ -54,7 +58,7 @@ func Expects(r *Record, e Event) bool {
 		return true
 	case Spawned, SpawnFailed:
 		return forking
-	case Ended:
+	case Reaped, Ended:
 		return alive
 	case GroupGone:
 		return r.LeaderGone
@@ -100,7 +104,7 @@ func (m *machine) start() {
 }
 
 func (m *machine) spawn() {
-	m.r.Killing, m.r.SpawnErr, m.r.Exit = false, "", nil
+	m.r.Killing, m.r.TooQuick, m.r.SpawnErr, m.r.Exit = false, false, "", nil
 	m.r.Deadline = time.Time{}
 	m.r.Started = m.now
 	m.enter(Starting)
@@ -225,7 +229,7 @@ func (m *machine) ended(e Ended) {
 		}
 		return
 
-	case m.r.State == Starting && m.now.Before(m.r.Deadline):
+	case m.r.State == Starting && (m.r.TooQuick || m.now.Before(m.r.Deadline)):
 		m.r.PID, m.r.Stopped, m.r.Exit = 0, m.now, nil
 		m.r.SpawnErr = tooQuickText
 		m.log(dlog.Warn, exitedText(m.p.Name, status, false))

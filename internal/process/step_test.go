@@ -109,6 +109,13 @@ func TestStep(t *testing.T) {
 1.5s Spawned: “spawned: 'web' with pid 43” [2.5s]
 1.6s Ended: “exited: web (exit status 1; not expected)” STARTING→BACKOFF tries:2 BACKOFF→FATAL “gave up: web entered FATAL state, too many start retries too quickly”
 `},
+		{"a log that takes its time with the last words makes no success of a too quick exit", prog(func(p *Program) { p.StartRetries = 0 }),
+			[]any{Start{}, Spawned{42}, 0.5, Reaped{}, 1.5, code(0)}, `
+0s Start: STOPPED→STARTING tries:0 spawn
+0s Spawned: “spawned: 'web' with pid 42” [1s]
+500ms Reaped:
+1.5s Ended: “exited: web (exit status 0; not expected)” STARTING→BACKOFF tries:1 BACKOFF→FATAL “gave up: web entered FATAL state, too many start retries too quickly”
+`},
 		{"a spawn error counts as a failed start", prog(func(p *Program) { p.StartRetries = 0 }),
 			[]any{Start{}, SpawnFailed{"can't find command 'x'"}}, `
 0s Start: STOPPED→STARTING tries:0 spawn
@@ -262,22 +269,22 @@ func TestExpectsIsComplete(t *testing.T) {
 		"UNKNOWN":                     {State: Unknown, PID: 9},
 	}
 	facts := map[string]Event{
-		"Spawned": Spawned{9}, "SpawnFailed": SpawnFailed{"x"}, "Ended": code(0),
+		"Spawned": Spawned{9}, "SpawnFailed": SpawnFailed{"x"}, "Reaped": Reaped{}, "Ended": code(0),
 		"GroupGone": GroupGone{}, "SignalFailed": SignalFailed{}, "Deadline": Deadline{},
 	}
 	expected := map[string]string{
 		"STOPPED":                     "",
 		"STARTING, fork not answered": "Spawned SpawnFailed",
-		"STARTING":                    "Ended SignalFailed Deadline",
-		"RUNNING":                     "Ended SignalFailed",
+		"STARTING":                    "Reaped Ended SignalFailed Deadline",
+		"RUNNING":                     "Reaped Ended SignalFailed",
 		"BACKOFF":                     "Deadline",
 		"BACKOFF, frozen":             "",
 		"STOPPING, fork not answered": "Spawned SpawnFailed",
-		"STOPPING":                    "Ended SignalFailed Deadline",
+		"STOPPING":                    "Reaped Ended SignalFailed Deadline",
 		"STOPPING, leader gone":       "GroupGone SignalFailed Deadline",
 		"EXITED":                      "",
 		"FATAL":                       "",
-		"UNKNOWN":                     "Ended SignalFailed",
+		"UNKNOWN":                     "Reaped Ended SignalFailed",
 	}
 	for in, r := range records {
 		want, ok := expected[in]

@@ -3,7 +3,9 @@ package supervisor
 import (
 	"context"
 	"errors"
+	"time"
 
+	"holdfast/internal/config"
 	"holdfast/internal/process"
 )
 
@@ -83,7 +85,7 @@ func (s *Supervisor) start(ctx context.Context, targets []target, wait bool) ([]
 	// The lookups may block, on a mount that is gone for instance, so they are made here.
 	checks := make([]error, len(targets))
 	for i, t := range targets {
-		checks[i] = commandError(s.Hands.Check(t.proc.config))
+		checks[i] = commandError(s.check(t.proc.config))
 	}
 	reply := make(chan Result, len(targets)) // room for every answer, so that the loop never waits
 	err := s.visit(func() error {
@@ -109,6 +111,24 @@ func (s *Supervisor) start(ctx context.Context, targets []target, wait bool) ([]
 		return nil, err
 	}
 	return s.collect(ctx, reply, len(targets), procs(targets))
+}
+
+// checkPatience is how long a start waits for the look at its command.
+const checkPatience = 50 * time.Millisecond
+
+// check tells what is wrong with p's command. Where that takes too long, on a mount that is gone, the
+// answer is nothing: then only p's spawn hangs, and not the start of the others.
+func (s *Supervisor) check(p *config.Process) error {
+	answer := make(chan error, 1) // room for an answer that nobody waits for any more
+	go func() { answer <- s.Hands.Check(p) }()
+	patience := time.NewTimer(checkPatience)
+	defer patience.Stop()
+	select {
+	case err := <-answer:
+		return err
+	case <-patience.C:
+		return nil
+	}
 }
 
 // begin starts t's process; over tells that there is nothing to wait for.

@@ -252,7 +252,7 @@ func (s *Supervisor) setMood(m Mood) {
 	}
 }
 
-// unstopped tells whether a process of g is not in one of the stopped states, or is and lives.
+// unstopped tells whether a process of g is not in one of the stopped states.
 func (g *group) unstopped() bool {
 	return slices.ContainsFunc(g.procs, func(p *proc) bool { return p.unstopped() })
 }
