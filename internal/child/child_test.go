@@ -188,7 +188,7 @@ func TestOutputGoesOnWhenTheLeaderIsGone(t *testing.T) {
 	sign := filepath.Join(k.dir, "sign")
 	spawn := k.spawn(k.program("leave", "late", sign))
 	k.command("late")
-	if e := k.ended(spawn); !e.GroupAlive || e.Survivors == "" {
+	if e := k.ended(spawn); !e.GroupAlive {
 		t.Errorf("got %#v", e)
 	}
 	if got := k.read("out.log"); got != "leader done\n" {
@@ -211,7 +211,7 @@ func TestTheGroupIsAwaited(t *testing.T) {
 	p.StopAsGroup = true
 	spawn := k.spawn(p)
 	e := k.ended(spawn)
-	if !e.GroupAlive || !strings.Contains(e.Survivors, " (") {
+	if !e.GroupAlive {
 		t.Fatalf("got %#v", e)
 	}
 	k.logged("out.log", "member ready")

@@ -120,19 +120,22 @@ func (r *run) ended(s process.ExitStatus, groupAlive bool) {
 	r.to(running, over)
 	r.m.report(r.spawn, process.Reaped{})
 	r.stdin.close()
-	e := process.Ended{Status: s}
-	if groupAlive {
-		e.Survivors = survivors(r.proc.PID())
-		e.GroupAlive = e.Survivors != "" // a group of zombies has ended
-	}
 	r.drain()
-	r.m.report(r.spawn, e)
-	if e.GroupAlive && (r.p.StopAsGroup || r.p.KillAsGroup) {
-		select {
-		case <-r.gone:
-			r.drain()
+	r.m.report(r.spawn, process.Ended{Status: s, GroupAlive: groupAlive})
+	wasAlive := groupAlive
+	if groupAlive {
+		groupAlive = r.tellSurvivors() // a group of zombies has ended
+	}
+	if r.p.StopAsGroup || r.p.KillAsGroup {
+		if groupAlive {
+			select {
+			case <-r.gone:
+				r.drain()
+			case <-r.m.closing:
+			}
+		}
+		if wasAlive {
 			r.m.report(r.spawn, process.GroupGone{})
-		case <-r.m.closing:
 		}
 	}
 	r.finish()
@@ -158,16 +161,22 @@ func (r *run) finish() {
 	r.m.forget(r.spawn)
 }
 
-func survivors(pgid int) string {
+// tellSurvivors names in the log what lives of the process group, and tells whether anything does. It
+// looks through all processes, so it comes when the end has been reported.
+func (r *run) tellSurvivors() bool {
+	members, err := launch.Members(r.proc.PID())
 	var list []string
-	members, err := launch.Members(pgid)
 	for _, m := range members {
 		list = append(list, m.String())
 	}
 	if err != nil { // nobody may say then that the group has ended
 		list = append(list, "perhaps others: "+err.Error())
 	}
-	return strings.Join(list, ", ")
+	if len(list) == 0 {
+		return false
+	}
+	r.m.opts.Log.Warn(r.p.Name + " has left processes behind in its process group: " + strings.Join(list, ", "))
+	return true
 }
 
 // files are what one spawn opens.

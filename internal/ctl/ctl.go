@@ -18,6 +18,8 @@ import (
 	"os/signal"
 	"strings"
 
+	"golang.org/x/term"
+
 	"holdfast/client"
 	"holdfast/internal/config"
 )
@@ -39,7 +41,17 @@ const (
 
 // Main runs supervisorctl and returns its exit code; argv[0] is the program's name. The shell has
 // line editing if stdin and stdout are terminals.
-func Main(argv []string, stdin io.Reader, stdout, stderr io.Writer) int {
+func Main(argv []string, stdin io.Reader, stdout, stderr io.Writer) (status int) {
+	out := &checked{w: stdout}
+	defer func() {
+		if out.err != nil && status == exitOK {
+			fmt.Fprintln(stderr, "error: cannot write to stdout: "+out.err.Error())
+			status = exitGeneric
+		}
+	}()
+	if f, ok := stdout.(*os.File); !ok || !term.IsTerminal(int(f.Fd())) {
+		stdout = out // a shell with line editing needs the terminal itself
+	}
 	argv0 := config.Argv0(argv[0], os.Getenv("PATH"))
 	fl, done, err := parseFlags(append([]string{argv0}, argv[1:]...), stdout)
 	if done {
@@ -205,4 +217,18 @@ func (s *session) askPassword(ctx context.Context) error {
 	s.username, s.password = username, password
 	s.connect(s.serverURL)
 	return nil
+}
+
+// checked remembers the first error of writing: an answer that was not written is no success.
+type checked struct {
+	w   io.Writer
+	err error
+}
+
+func (c *checked) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	if c.err == nil {
+		c.err = err
+	}
+	return n, err
 }

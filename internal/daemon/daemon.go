@@ -176,6 +176,7 @@ func (d *Daemon) round() (mood supervisor.Mood, err error) {
 	defer stopSignals()
 	d.detach()
 	d.writePIDFile()
+	d.letGo()
 	d.ran = d.cfg
 	return d.sup.Run(groups), nil
 }

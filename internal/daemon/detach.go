@@ -11,8 +11,8 @@ import (
 	"holdfast/internal/dlog"
 )
 
-// detach ends what binds the background process to the terminal, and lets the parent go: it has
-// got this far, so nothing is left that could only be said there. Once; not in the foreground.
+// detach ends what binds the background process to the terminal: it has got this far, so nothing is
+// left that could only be said there. Once; not in the foreground.
 func (d *Daemon) detach() {
 	if d.ready == nil {
 		return
@@ -34,6 +34,13 @@ func (d *Daemon) detach() {
 		null.Close()
 	}
 	syscall.Umask(sv.Umask)
+}
+
+// letGo tells the parent that this process is up, pidfile and all.
+func (d *Daemon) letGo() {
+	if d.ready == nil {
+		return
+	}
 	d.ready.Write([]byte{1})
 	d.ready.Close()
 	d.ready = nil

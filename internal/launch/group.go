@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -92,13 +93,45 @@ func (m Member) String() string { return fmt.Sprintf("%d (%s)", m.PID, m.Name) }
 
 // Members lists the living processes of a process group, zombies left out. It reads all of /proc; with
 // an error, such as that no more files can be opened, some may be missing.
-func Members(pgid int) (list []Member, err error) {
-	err = eachProcess(func(m Member, g int) {
-		if g == pgid {
-			list = append(list, m)
+func Members(pgid int) ([]Member, error) {
+	s := nextScan()
+	<-s.done
+	return s.groups[pgid], s.err
+}
+
+// A scan is one look at all processes, for all who asked for one before it began: a thousand deaths
+// at once cost a few.
+type scan struct {
+	done   chan struct{} // closed at the end; what follows is constant then
+	groups map[int][]Member
+	err    error
+}
+
+var scans struct {
+	sync.Mutex
+	last *scan // begun
+	next *scan // not begun yet; nil: nobody has asked
+}
+
+func nextScan() *scan {
+	scans.Lock()
+	defer scans.Unlock()
+	if scans.next != nil {
+		return scans.next
+	}
+	s, last := &scan{done: make(chan struct{}), groups: make(map[int][]Member)}, scans.last
+	scans.next = s
+	go func() { // ends with the scan
+		if last != nil {
+			<-last.done
 		}
-	})
-	return list, err
+		scans.Lock()
+		scans.last, scans.next = s, nil
+		scans.Unlock()
+		s.err = eachProcess(func(m Member, pgid int) { s.groups[pgid] = append(s.groups[pgid], m) })
+		close(s.done)
+	}()
+	return s
 }
 
 // eachProcess calls f for every process that is not a zombie.

@@ -86,6 +86,7 @@ func (w *world) check(e Event) {
 		if r.Deadline.IsZero() && !r.Frozen {
 			w.t.Fatalf("%#v: BACKOFF waits for nothing: %+v", e, *r)
 		}
+	case Exited: // it may be started again later
 	default:
 		if !r.Deadline.IsZero() {
 			w.t.Fatalf("%#v: %v has a deadline: %+v", e, r.State, *r)

@@ -94,6 +94,8 @@ type Record struct {
 	Deadline time.Time
 	// Retries counts the failed starts in a row (the original's backoff).
 	Retries int
+	// QuickLives counts the lives in a row that ended by themselves within a second.
+	QuickLives int
 	// Killing: the end of the process is a stop and not an exit.
 	Killing bool
 	// TooQuick: the process was reaped before it was up; Ended follows.
@@ -142,13 +144,12 @@ type (
 	// a slow one may delay past the Deadline that would call the process up.
 	Reaped struct{}
 	// Ended is the fact that the process was reaped and its output, as far as it was in the pipes
-	// by then, is in its logs, unless they take nothing. GroupAlive tells that its process group still has members, and
-	// Survivors names them for the log ("123 (etcd), 124 (tee)"). With stopasgroup or killasgroup
-	// GroupGone follows, once, when the last of them is gone.
+	// by then, is in its logs, unless they take nothing. GroupAlive tells that its process group
+	// still has members; with stopasgroup or killasgroup GroupGone follows, once, when the last of
+	// them is gone.
 	Ended struct {
 		Status     ExitStatus
 		GroupAlive bool
-		Survivors  string
 	}
 	// GroupGone is the fact that the process group of an ended process is empty.
 	GroupGone struct{}

@@ -25,8 +25,8 @@ func Step(p *Program, r Record, e Event, now time.Time) (Record, []Action) {
 		m.stop(e.Final)
 	case Freeze:
 		m.r.Frozen = true
-		if m.r.State == Backoff {
-			m.r.Deadline = time.Time{} // no further try; the stop of its group ends it
+		if m.r.State == Backoff || m.r.State == Exited {
+			m.r.Deadline = time.Time{} // no further try; the stop of its group ends BACKOFF
 		}
 	case Spawned:
 		m.spawned(e.PID)
@@ -184,7 +184,9 @@ func (m *machine) stop(final bool) {
 		// the stop (quirks 44).
 		m.r.Deadline, m.r.Retries, m.r.Stopped = time.Time{}, 0, m.now
 		m.enter(Stopped)
-	case Stopped, Stopping, Exited, Fatal, Unknown:
+	case Exited:
+		m.r.Deadline = time.Time{} // of a restart that was to come
+	case Stopped, Stopping, Fatal, Unknown:
 	}
 }
 
@@ -197,7 +199,7 @@ func (m *machine) deadline() {
 	switch m.r.State {
 	case Starting:
 		m.up()
-	case Backoff:
+	case Backoff, Exited:
 		m.spawn()
 	case Stopping:
 		// At least a second, so that stopwaitsecs=0 can't make a process that is stuck in the
@@ -220,13 +222,10 @@ func (m *machine) ended(e Ended) {
 			// Differs: the original says stopped while the rest of the group is still
 			// shutting down. The pid stays: it is the group's number.
 			m.r.LeaderGone = true
-			m.log(dlog.Info, groupLeftText(m.p.Name, status, e.Survivors))
+			m.log(dlog.Info, groupLeftText(m.p.Name, status))
 			return
 		}
 		m.gone()
-		if e.GroupAlive {
-			m.log(dlog.Warn, leftBehindText(m.p.Name, e.Survivors))
-		}
 		return
 
 	case m.r.State == Starting && (m.r.TooQuick || m.now.Before(m.r.Deadline)):
@@ -249,12 +248,30 @@ func (m *machine) ended(e Ended) {
 		m.changed(Changed{To: Exited, Expected: expected})
 		m.r.PID = 0
 	}
-	if e.GroupAlive {
-		m.log(dlog.Warn, leftBehindText(m.p.Name, e.Survivors))
-	}
 	if m.r.State == Exited && !m.r.Frozen && m.restarts(expected) {
-		m.spawn()
+		m.again()
 	}
+}
+
+// A program that has ended quickLives times in a row within quickLife of its start is started again
+// only when quickLife has passed since: it can only be one with startsecs=0, and it would take a whole
+// processor and fill the log for nothing.
+//
+// Differs: in the original the turn of its loop, a second, comes between any two lives.
+const (
+	quickLives = 5
+	quickLife  = time.Second
+)
+
+// again starts a process that has ended by itself: at once, but for one that does so all the time.
+func (m *machine) again() {
+	if m.now.Sub(m.r.Started) >= quickLife {
+		m.r.QuickLives = 0
+	} else if m.r.QuickLives++; m.r.QuickLives > quickLives {
+		m.r.Deadline = m.r.Started.Add(quickLife)
+		return
+	}
+	m.spawn()
 }
 
 func (m *machine) restarts(expected bool) bool {
@@ -276,9 +293,6 @@ func (m *machine) gone() {
 
 func (m *machine) signalFailed(e SignalFailed) {
 	m.log(dlog.Crit, signalFailedText(m.p.Name, m.r.PID, m.r.Killing, e))
-	if m.r.LeaderGone {
-		return // the deadline tries again
-	}
 	m.r.Deadline = time.Time{}
 	if m.r.State != Unknown {
 		m.enter(Unknown)

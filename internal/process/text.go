@@ -62,12 +62,8 @@ func signalFailedText(name string, pid int, killing bool, e SignalFailed) string
 	return fmt.Sprintf("unknown problem killing %s (%d):%s: %s", name, pid, SignalName(e.Signal), e.Err)
 }
 
-func groupLeftText(name string, s ExitStatus, survivors string) string {
-	return fmt.Sprintf("waiting for the process group of %s to end (%s; still alive: %s)", name, s, survivors)
-}
-
-func leftBehindText(name, survivors string) string {
-	return fmt.Sprintf("%s has left processes behind in its process group: %s", name, survivors)
+func groupLeftText(name string, s ExitStatus) string {
+	return fmt.Sprintf("waiting for the process group of %s to end (%s)", name, s)
 }
 
 func describe(p *Program, r *Record, e Event) string {

@@ -280,7 +280,7 @@ func (sc *scene) do(command string) {
 		sc.mu.Unlock()
 	case "spawnfailed": // spawnfailed NAME TEXT
 		sc.sup.Post(sc.number(arg(0)), process.SpawnFailed{Err: strings.Join(args[1:], " ")})
-	case "ended": // ended NAME CODE|SIG... [survivors...]
+	case "ended": // ended NAME CODE|SIG... [group]
 		sc.ended(args)
 	case "late": // late NUMBER: a fact about an old spawn
 		n, _ := strconv.ParseUint(arg(0), 10, 64)
@@ -376,10 +376,10 @@ func (sc *scene) results(command string) func([]Result, error) {
 	}
 }
 
-// ended NAME 3, ended NAME SIGKILL, or either with the names of survivors behind.
+// ended NAME 3, ended NAME SIGKILL, or either with a word behind: its process group lives.
 func (sc *scene) ended(args []string) {
 	spawn := sc.number(args[0])
-	e := process.Ended{Survivors: strings.Join(args[2:], " "), GroupAlive: len(args) > 2}
+	e := process.Ended{GroupAlive: len(args) > 2}
 	if code, err := strconv.Atoi(args[1]); err == nil {
 		e.Status.Code = code
 	} else if e.Status.Signal, err = config.ParseSignal(args[1]); err != nil {

@@ -45,6 +45,7 @@ func (s *Supervisor) stop(ctx context.Context, targets []target, wait bool) ([]R
 		for _, t := range targets {
 			p := t.proc
 			if !p.record.State.IsRunning() {
+				s.step(p, process.Stop{}) // it may be about to be started again
 				reply <- p.result(&Error{ErrNotRunning, t.name})
 				continue
 			}

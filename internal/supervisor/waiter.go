@@ -44,7 +44,11 @@ func (p *proc) tellWaiters(state process.State) {
 		if !over {
 			return false
 		}
-		if reason != "" {
+		switch reason {
+		case "":
+		case ErrFailed:
+			w.proc.Err = &Error{reason, "unknown problem killing " + p.config.Name + "; the daemon's log has it"}
+		default:
 			w.proc.Err = &Error{reason, w.name}
 		}
 		w.reply <- w.proc
@@ -58,6 +62,9 @@ func (p *proc) tellWaiters(state process.State) {
 // over tells whether w's wait ends with p being in state, and if badly, why.
 func (w *waiter) over(p *proc, state process.State) (bool, Reason) {
 	if w.kind == stopped {
+		if state == process.Unknown {
+			return true, ErrFailed
+		}
 		return state.IsStopped(), ""
 	}
 	switch state {
