@@ -10,8 +10,8 @@ func TestFind(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.MkdirAll(dir+"/opt/bin", 0o755))
 	must(t, os.MkdirAll(dir+"/opt/etc", 0o755))
-	must(t, os.MkdirAll(dir+"/work/etc", 0o755))
-	t.Chdir(dir + "/work")
+	must(t, os.MkdirAll(dir+"/here/etc", 0o755))
+	t.Chdir(dir + "/here")
 	argv0 := dir + "/opt/bin/supervisord"
 
 	// The places from the last to the first: each new file is found before those made earlier.

@@ -50,7 +50,7 @@ type Daemon struct {
 // shut down. The error is for the terminal; it comes before anything was started.
 func (d *Daemon) Run(cfg *config.Config) error {
 	if err := launch.CloseOnExec(); err != nil {
-		return fmt.Errorf("cannot look at the open files in /proc/self/fd: %w", err)
+		return err
 	}
 	d.cfg = cfg
 	d.good.Store(cfg)
@@ -61,7 +61,7 @@ func (d *Daemon) Run(cfg *config.Config) error {
 		return err
 	}
 	if err := launch.Subreaper(); err != nil {
-		return fmt.Errorf("cannot become the reaper of orphans: %w", err)
+		return err
 	}
 	for {
 		mood, err := d.round()

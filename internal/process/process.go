@@ -14,6 +14,7 @@
 //	   │      Stop
 //	   └── STOPPING (Ended; with stopasgroup or killasgroup: group empty)
 //
+// A program that ends at once all the time waits in EXITED for a Deadline before it is started again.
 // UNKNOWN is entered from any state with a live process when a signal can't be sent to it.
 //
 // A fact (Spawned, SpawnFailed, Reaped, Ended, GroupGone, SignalFailed) belongs to one spawn; the caller

@@ -127,6 +127,7 @@ func (s *Supervisor) RemoveGroup(_ context.Context, name string) error {
 			return &Error{ErrStillRunning, name}
 		}
 		for _, p := range g.procs {
+			s.step(p, process.Stop{}) // of a restart that was to come
 			s.forget(p.record.Spawn)
 			p.removed = true
 		}

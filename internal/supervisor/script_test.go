@@ -282,6 +282,8 @@ func (sc *scene) do(command string) {
 		sc.sup.Post(sc.number(arg(0)), process.SpawnFailed{Err: strings.Join(args[1:], " ")})
 	case "ended": // ended NAME CODE|SIG... [group]
 		sc.ended(args)
+	case "signalfailed": // signalfailed NAME
+		sc.sup.Post(sc.number(arg(0)), process.SignalFailed{Signal: syscall.SIGTERM, Err: "EPERM"})
 	case "late": // late NUMBER: a fact about an old spawn
 		n, _ := strconv.ParseUint(arg(0), 10, 64)
 		sc.sup.Post(n, process.Ended{})

@@ -23,16 +23,30 @@ func (s *Supervisor) StopProcess(ctx context.Context, name string, wait bool) er
 
 // StopGroup stops those processes of a group that are in a running state.
 func (s *Supervisor) StopGroup(ctx context.Context, group string, wait bool) ([]Result, error) {
-	targets, err := s.inGroup(group, process.State.IsRunning)
-	if err != nil {
-		return nil, err
-	}
-	return s.stop(ctx, targets, wait)
+	return s.stopMany(ctx, group, wait)
 }
 
 // StopAll does what StopGroup does, for every group.
 func (s *Supervisor) StopAll(ctx context.Context, wait bool) ([]Result, error) {
-	targets, err := s.inGroup("", process.State.IsRunning)
+	return s.stopMany(ctx, "", wait)
+}
+
+func (s *Supervisor) stopMany(ctx context.Context, group string, wait bool) ([]Result, error) {
+	exited, err := s.inGroup(group, func(st process.State) bool { return st == process.Exited })
+	if err != nil {
+		return nil, err
+	}
+	if err := s.visit(func() error {
+		for _, t := range exited { // they may be about to be started again
+			if t.proc.record.State == process.Exited {
+				s.step(t.proc, process.Stop{})
+			}
+		}
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	targets, err := s.inGroup(group, process.State.IsRunning)
 	if err != nil {
 		return nil, err
 	}
