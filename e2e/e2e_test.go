@@ -1,6 +1,6 @@
 // Package e2e tests the real binaries as their users run them. Each file of testdata is a script
 // of rogpeppe/go-internal/testscript; the commands that it has beyond those are in commands_test.go,
-// and the children that the daemons run are in child_test.go.
+// and the children that the daemons run are package child.
 package e2e
 
 import (
@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"holdfast/e2e/child"
 )
 
 // patience is how long a test waits for what must come; only a broken run gets there.
@@ -26,7 +28,7 @@ var bin string
 
 func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == "child" {
-		os.Exit(child(os.Args[1:]))
+		os.Exit(child.Main(os.Args[1:]))
 	}
 	os.Exit(run(m))
 }

@@ -1,4 +1,6 @@
-package e2e
+// Package child is what the daemons under test run: a program that does exactly what its arguments
+// say, one after the other. A test binary is it under the name "child".
+package child
 
 import (
 	"bufio"
@@ -12,9 +14,13 @@ import (
 	"time"
 )
 
-// child is what the daemons under test run: the test binary under another name, doing exactly
-// what its arguments say, one after the other.
-func child(args []string) int {
+var signals = map[string]syscall.Signal{
+	"TERM": syscall.SIGTERM, "QUIT": syscall.SIGQUIT, "INT": syscall.SIGINT,
+	"HUP": syscall.SIGHUP, "USR1": syscall.SIGUSR1, "KILL": syscall.SIGKILL, "SEGV": syscall.SIGSEGV,
+}
+
+// Main does what args say and returns the exit code.
+func Main(args []string) int {
 	for i := 0; i < len(args); i++ {
 		next := func() string {
 			i++
@@ -70,7 +76,7 @@ func child(args []string) int {
 				os.Stdout.Write(line)
 			}
 		case "ignore": // ignore SIGNAL
-			signal.Ignore(map[string]syscall.Signal{"TERM": syscall.SIGTERM, "QUIT": syscall.SIGQUIT, "INT": syscall.SIGINT}[next()])
+			signal.Ignore(signals[next()])
 		case "on-term": // on-term TEXT: say TEXT on SIGTERM and exit with 0
 			text := next()
 			c := make(chan os.Signal, 1)
@@ -96,6 +102,11 @@ func child(args []string) int {
 				syscall.Write(c, []byte(text+"\n"))
 				syscall.Close(c)
 			}
+		case "ears": // ears FILE ANSWER...: an event listener; see hear
+			file := next()
+			return hear(file, args[i+1:])
+		case "cry": // cry SIGNAL: send it to itself
+			syscall.Kill(os.Getpid(), signals[next()])
 		case "env": // env NAME
 			name := next()
 			fmt.Println(name + "=" + os.Getenv(name))

@@ -1,0 +1,295 @@
+package differential
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"holdfast/client"
+	"holdfast/e2e/child"
+)
+
+// long is how long anything may take before the test calls it broken.
+const long = 30 * time.Second
+
+// A side is one of the two that are compared.
+type side struct {
+	name, daemon, ctl string
+	ours              bool
+}
+
+var sides = []side{
+	{name: "original", daemon: "/usr/bin/supervisord", ctl: "/usr/bin/supervisorctl"},
+	{name: "holdfast", ours: true}, // built by TestMain
+}
+
+// childProgram is the path of this test binary under the name "child".
+var childProgram string
+
+func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == "child" {
+		os.Exit(child.Main(os.Args[1:]))
+	}
+	flag.Parse()
+	// Most of a scenario's time is waiting for the original's poll.
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
+		_ = flag.Set("test.parallel", "12")
+	}
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "hf")
+		if err != nil {
+			panic(err)
+		}
+		defer os.RemoveAll(dir)
+		os.Chmod(dir, 0o755)
+		build := exec.Command("go", "build", "-o", dir+"/", "holdfast/cmd/supervisorctl", "holdfast/cmd/supervisord")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "cannot build the binaries: %v\n%s", err, out)
+			return 1
+		}
+		sides[1].daemon, sides[1].ctl = dir+"/supervisord", dir+"/supervisorctl"
+		self, err := os.Executable()
+		if err != nil {
+			panic(err)
+		}
+		childProgram = dir + "/child"
+		// A hard link or a copy; a symbolic link would be reached under another name by /proc/self/exe.
+		if data, err := os.ReadFile(self); err != nil || os.WriteFile(childProgram, data, 0o755) != nil {
+			panic("cannot copy " + self)
+		}
+		return m.Run()
+	}())
+}
+
+func (s *side) need(t *testing.T) {
+	if _, err := os.Stat(s.daemon); err != nil {
+		t.Skipf("the original is not installed (apt-get install supervisor): %v", err)
+	}
+}
+
+const basic = `[unix_http_server]
+file=$DIR/s
+[inet_http_server]
+port=127.0.0.1:$PORT
+[supervisord]
+logfile=$DIR/supervisord.log
+pidfile=$DIR/supervisord.pid
+childlogdir=$DIR
+OPTIONS
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+[supervisorctl]
+serverurl=unix://$DIR/s
+[include]
+files=conf.d/*.ini
+`
+
+// A world is a directory and the daemon in it, while a scenario is played.
+type world struct {
+	t      *testing.T
+	side   *side
+	dir    string
+	port   string
+	client *client.Client
+	cmd    *exec.Cmd
+	stderr bytes.Buffer
+	ended  chan struct{}  // closed when cmd has ended
+	seen   map[string]int // file -> how many of its bytes were given out
+}
+
+func newWorld(t *testing.T, s *side) *world {
+	dir, err := os.MkdirTemp("", "hf") // short: the path of a unix socket must be
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, side: s, dir: dir, port: freePort(t), seen: map[string]int{}}
+	if w.client, err = client.New("unix://"+dir+"/s", "", ""); err != nil {
+		t.Fatal(err)
+	}
+	w.write("supervisord.conf", strings.Replace(basic, "OPTIONS\n", "", 1))
+	t.Cleanup(func() {
+		w.end()
+		w.client.Close()
+		os.RemoveAll(dir)
+	})
+	return w
+}
+
+func freePort(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+}
+
+// expand replaces the names that a scenario may use.
+func (w *world) expand(s string) string {
+	return strings.NewReplacer("$DIR", w.dir, "$CHILD", childProgram, "$PORT", w.port,
+		"$UID", strconv.Itoa(os.Getuid())).Replace(s)
+}
+
+func (w *world) write(name, text string) {
+	path := filepath.Join(w.dir, name)
+	err := os.MkdirAll(filepath.Dir(path), 0o755)
+	if err == nil {
+		err = os.WriteFile(path, []byte(w.expand(text)), 0o644)
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// start runs the daemon, and returns when it answers, or has ended.
+func (w *world) start(args []string) string {
+	if len(args) == 0 {
+		args = []string{"-n", "-c", w.dir + "/supervisord.conf"}
+	}
+	w.stderr.Reset()
+	w.cmd = exec.Command(w.side.daemon, args...)
+	w.cmd.Dir, w.cmd.Stderr, w.cmd.Env = w.dir, &w.stderr, environment()
+	if err := w.cmd.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.ended = make(chan struct{})
+	go func() {
+		_ = w.cmd.Wait()
+		close(w.ended)
+	}()
+	up := func() bool {
+		_, err := w.client.PID(context.Background())
+		return err == nil
+	}
+	if !w.until(func() bool { return w.hasEnded() || up() }) {
+		return "it does not answer\n"
+	}
+	if w.hasEnded() {
+		return w.outcome()
+	}
+	return ""
+}
+
+// environment is what the daemons and supervisorctl get.
+func environment() []string {
+	env := []string{"LC_ALL=C.UTF-8", "TZ=UTC", "PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "INHERITED=50%"}
+	if d := os.Getenv("GOCOVERDIR"); d != "" {
+		env = append(env, "GOCOVERDIR="+d)
+	}
+	return env
+}
+
+func (w *world) hasEnded() bool {
+	select {
+	case <-w.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// outcome tells of the daemon's end.
+func (w *world) outcome() string {
+	<-w.ended
+	state := w.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	if state.Signaled() {
+		return fmt.Sprintf("%skilled by signal %d\n", w.stderr.String(), state.Signal())
+	}
+	return fmt.Sprintf("%sexit %d\n", w.stderr.String(), state.ExitStatus())
+}
+
+// end ends the daemon when the scenario is over.
+func (w *world) end() {
+	if w.cmd == nil {
+		return
+	}
+	_ = w.cmd.Process.Signal(syscall.SIGTERM) // fails if it has ended
+	select {
+	case <-w.ended:
+	case <-time.After(long):
+		w.t.Errorf("%s does not end on SIGTERM", w.side.daemon)
+		_ = w.cmd.Process.Kill()
+		<-w.ended
+	}
+}
+
+// until waits for a sign that can only be looked for, and says whether it came.
+func (w *world) until(sign func() bool) bool {
+	for end := time.Now().Add(long); !sign(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			return false
+		}
+	}
+	return true
+}
+
+// run runs a command of the same side to its end.
+func (w *world) run(stdin string, argv ...string) string {
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Dir, cmd.Env = w.dir, environment()
+	cmd.Stdin = strings.NewReader(stdin)
+	var out, errOut bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	if err := cmd.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	alarm := time.AfterFunc(long, func() { _ = cmd.Process.Kill() })
+	defer alarm.Stop()
+	var exit *exec.ExitError
+	if err := cmd.Wait(); err != nil && !errors.As(err, &exit) {
+		w.t.Fatal(err)
+	}
+	text := out.String()
+	for l := range strings.Lines(errOut.String()) {
+		text += "stderr: " + strings.TrimSuffix(l, "\n") + "\n"
+	}
+	if code := cmd.ProcessState.ExitCode(); code != 0 {
+		text += fmt.Sprintf("exit %d\n", code)
+	}
+	return text
+}
+
+// What differs between two runs, and what stands for it.
+var varies = []struct {
+	found *regexp.Regexp
+	is    string
+}{
+	{regexp.MustCompile(`(?m)^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} `), ""},
+	{regexp.MustCompile(`(?m): file: \S+ line: \d+$`), ""}, // a place in the original's source
+	{regexp.MustCompile(`\bpid \d+`), "pid PID"},
+	{regexp.MustCompile(`\bpid:[1-9]\d*`), "pid:PID"},
+	{regexp.MustCompile(`(?m)^(ver:.*) len:\d+ (".* pid:P)`), "$1 len:LEN $2"}, // a pid has as many digits as it has
+	{regexp.MustCompile(`("pid": )[1-9]\d*`), "${1}PID"},
+	{regexp.MustCompile(`("(?:now|start|stop)": )[1-9]\d*`), "${1}TIME"},
+	{regexp.MustCompile(`(<name>pid</name>\n<value><int>)[1-9]\d*`), "${1}PID"},
+	{regexp.MustCompile(`(<name>(?:now|start|stop)</name>\n<value><int>)[1-9]\d*`), "${1}TIME"},
+	{regexp.MustCompile(`\bwhen:\d+`), "when:TIME"},
+	{regexp.MustCompile(`uptime \d+:\d\d:\d\d`), "uptime TIME"},
+	{regexp.MustCompile(`[A-Z][a-z]{2} \d\d \d\d:\d\d [AP]M`), "DATE"},
+	{regexp.MustCompile(`(?m)^(Last-Modified): .*\d{4} \d\d:\d\d:\d\d GMT`), "$1: DATE"},
+	{regexp.MustCompile(`(-std(?:out|err)---\w+)-[a-z0-9_]{8}\.log`), "$1-RANDOM.log"},
+	{regexp.MustCompile(`\b4\.2\.5\b|\b4\.4\.0\+holdfast\S*\b`), "VERSION"},
+	{regexp.MustCompile(`(?m)^.* (?:Supervisor is running as root|Increased RLIMIT_).*\n`), ""}, // as the machine has it
+}
+
+// normal is an output without what differs between two runs.
+func (w *world) normal(text string) string {
+	text = strings.NewReplacer(w.dir, "$DIR", childProgram, "$CHILD", w.port, "$PORT").Replace(text)
+	for _, v := range varies {
+		text = v.found.ReplaceAllString(text, v.is)
+	}
+	return text
+}
