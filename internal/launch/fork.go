@@ -37,7 +37,7 @@ type plan struct {
 	reason, groupsReason, groupIDError iovec
 	message                            [3]iovec
 
-	pid   int32            // written by the kernel, read with sync/atomic
+	pid   *int32           // written by the kernel, read with sync/atomic
 	mask  uint64           // the parent's signal mask meanwhile
 	keep  [][]byte         // the bytes of the texts above
 	stack [childStack]byte //lint:ignore U1000 the assembly's
@@ -58,7 +58,10 @@ var (
 const lastWords = "\nsupervisor: child process was not spawned\n"
 
 func newPlan(s *Spec, u *identity) (*plan, error) {
-	p := &plan{umask: -1, vfork: useVfork}
+	p := &plan{umask: -1, vfork: useVfork, pid: new(int32)}
+	if s.Cell != nil {
+		p.pid = &s.Cell.PID
+	}
 	if s.Umask != nil {
 		p.umask = *s.Umask
 	}
@@ -135,7 +138,7 @@ func cStrings(list []string) **byte {
 var useVfork = haveVfork
 
 // fork makes the child. With vfork it returns when the child has executed its program or has ended,
-// otherwise at once. p.pid is there before the child's first instruction.
+// otherwise at once. *p.pid is there before the child's first instruction.
 //
 // From here to exec no side may enter Go's runtime: the child has but one thread, and in its memory
 // (the parent's own under vfork, a copy of it otherwise) any lock may be held by a thread that it
@@ -169,7 +172,7 @@ func plainFork(p *plan) int {
 	syscall.RawSyscall6(syscall.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK,
 		uintptr(unsafe.Pointer(&allSignals)), uintptr(unsafe.Pointer(&p.mask)), 8, 0, 0)
 	pid, _, errno := syscall.RawSyscall6(syscall.SYS_CLONE, uintptr(syscall.SIGCHLD)|unix.CLONE_PARENT_SETTID,
-		0, uintptr(unsafe.Pointer(&p.pid)), 0, 0, 0)
+		0, uintptr(unsafe.Pointer(p.pid)), 0, 0, 0)
 	if errno == 0 && pid == 0 {
 		runChild(p)
 	}

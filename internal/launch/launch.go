@@ -47,6 +47,10 @@ type Spec struct {
 	// reaped, GroupGone comes once it is empty.
 	Group bool
 
+	// Cell, if not nil, is where the process is noted for whoever comes after this daemon.
+	Cell  *Cell
+	Spawn uint64 // the caller's number, for Cell
+
 	// Exited also says whether the process group still has members. Exited and GroupGone are called
 	// once each, on the reaper's goroutine or that of the watch on groups, possibly before Start
 	// has returned, and GroupGone possibly before Exited returns. They must not block and must not
@@ -57,9 +61,12 @@ type Spec struct {
 
 // A Process is one child.
 type Process struct {
-	plan      *plan // nil once the program runs; guarded by table, as all that follows
-	pid       int   // 0: not known yet
-	ended     bool  // waited for
+	plan      *plan  // nil once the program runs; guarded by table, as all that follows
+	cell      *Cell  // nil: nobody will ask
+	pidfd     int    // of a process that was taken over; else -1
+	start     uint64 // start time of a process that was taken over
+	pid       int    // 0: not known yet
+	ended     bool   // waited for
 	group     bool
 	signalled bool // its group was sent a signal, so that somebody waits for its end
 	watched   bool // its group has been under watch for a whole period
@@ -103,7 +110,10 @@ func Start(s Spec) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Process{plan: plan, group: s.Group, exited: s.Exited, groupGone: s.GroupGone}
+	if s.Cell != nil {
+		s.Cell.begin(s.Spawn)
+	}
+	p := &Process{plan: plan, cell: s.Cell, pidfd: -1, group: s.Group, exited: s.Exited, groupGone: s.GroupGone}
 	reaper.Do(startReaper)
 
 	// The fork has a goroutine of its own, which ends when the program runs, so that one hanging
@@ -150,6 +160,11 @@ func Start(s Spec) (*Process, error) {
 	if errno != 0 {
 		return nil, errno
 	}
+	if s.Cell != nil {
+		if start, ok := startTime(p.PID()); ok { // else it has ended
+			atomic.StoreUint64(&s.Cell.Start, start)
+		}
+	}
 	wakeReaper()
 	return p, nil
 }
@@ -157,7 +172,7 @@ func Start(s Spec) (*Process, error) {
 // know takes over the pid of a fork under way, once the kernel has told it. The table is locked.
 func (p *Process) know() {
 	if p.plan != nil {
-		p.pid = int(atomic.LoadInt32(&p.plan.pid))
+		p.pid = int(atomic.LoadInt32(p.plan.pid))
 	}
 }
 
@@ -203,7 +218,7 @@ func (p *Process) Signal(sig syscall.Signal, group bool) error {
 			return err
 		}
 	}
-	return syscall.Kill(p.pid, sig)
+	return p.kill(sig)
 }
 
 // OnOrphan sets who is told of waited-for processes that were not started here: those whose

@@ -55,6 +55,15 @@ func beChild(what string, args []string) {
 	case "leave-member": // a group member of the kind named, which outlives this process
 		pid := mustFork(args[0], &syscall.SysProcAttr{})
 		fmt.Println("member", pid)
+	case "hold-child": // a child of its own, and say when it was waited for
+		pid := mustFork("exec-wait", &syscall.SysProcAttr{Setpgid: true})
+		fmt.Println("child", pid)
+		var ws syscall.WaitStatus
+		syscall.Wait4(pid, &ws, 0, nil)
+		fmt.Println("reaped")
+		time.Sleep(time.Hour)
+	case "exec-wait": // silently
+		time.Sleep(time.Hour)
 	case "leave-held-zombie": // a zombie in this group whose parent, outside, never waits for it
 		mustFork("hold-zombie", &syscall.SysProcAttr{Setpgid: true}, strconv.Itoa(os.Getpid()))
 		io.ReadAll(os.Stdin)

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"sync"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -80,35 +81,59 @@ func park() {
 	}
 }
 
+// An end is a process that was waited for, by us or by somebody who tells us.
+type end struct {
+	pid        int
+	p          *Process // nil: an orphan
+	status     process.ExitStatus
+	groupAlive bool
+}
+
 // reap waits for a batch of ended children and reports them. It answers whether there may be more.
 func reap() bool {
 	const batch = 64 // forks and signals wait meanwhile
-	type end struct {
-		pid        int
-		p          *Process // nil: an orphan
-		status     process.ExitStatus
-		groupAlive bool
-	}
 	var ends []end
 	more := true
 
 	table.Lock()
 	for len(ends) < batch {
-		var ws syscall.WaitStatus
-		pid, err := syscall.Wait4(-1, &ws, syscall.WNOHANG, nil)
+		var info siginfo
+		// First look, so that the status is noted in the cell: once it is waited for nobody else can
+		// learn it.
+		err := unix.Waitid(unix.P_ALL, 0, (*unix.Siginfo)(unsafe.Pointer(&info)), unix.WEXITED|unix.WNOWAIT|unix.WNOHANG, nil)
 		if err == syscall.EINTR {
 			continue
 		}
-		if err != nil || pid <= 0 {
+		if err != nil || info.pid == 0 {
 			more = false
 			break
 		}
-		p := started(pid)
-		ends = append(ends, end{pid: pid, p: p, status: exitStatus(ws)})
-		if p != nil {
-			p.ended = true
-			delete(table.running, pid)
-			delete(table.starting, p)
+		e := end{pid: int(info.pid), status: info.exitStatus()}
+		if e.p = started(e.pid); e.p != nil {
+			e.p.note(e.status)
+		}
+		var ws syscall.WaitStatus
+		if _, err := syscall.Wait4(e.pid, &ws, syscall.WNOHANG, nil); err != nil {
+			more = false // it can't be: nobody else waits
+			break
+		}
+		ends = append(ends, e)
+	}
+	reportLocked(ends)
+	return more
+}
+
+// reportLocked tells those who wait for these ends. The table is locked, and unlocked.
+func reportLocked(ends []end) {
+	for _, e := range ends {
+		if e.p != nil {
+			e.p.ended = true
+			delete(table.running, e.pid)
+			delete(table.starting, e.p)
+			if e.p.pidfd >= 0 {
+				unix.Close(e.p.pidfd)
+				e.p.pidfd = -1
+			}
 		}
 	}
 	// Only now: members that died together with their leader are reaped together with it.
@@ -140,10 +165,25 @@ func reap() bool {
 	for _, p := range gone {
 		p.groupGone()
 	}
-	return more
 }
 
-func exitStatus(ws syscall.WaitStatus) process.ExitStatus {
+// siginfo is what waitid(2) gives.
+type siginfo struct {
+	signo, errno, code, _ int32
+	pid, uid, status      int32
+	_                     [100]byte
+}
+
+func (i *siginfo) exitStatus() process.ExitStatus {
+	const exited, dumped = 1, 3 // CLD_EXITED, CLD_DUMPED
+	if i.code == exited {
+		return process.ExitStatus{Code: int(i.status)}
+	}
+	return process.ExitStatus{Signal: syscall.Signal(i.status), Core: i.code == dumped}
+}
+
+// ExitStatus is a wait status in the machine's words.
+func ExitStatus(ws syscall.WaitStatus) process.ExitStatus {
 	if ws.Signaled() {
 		return process.ExitStatus{Signal: ws.Signal(), Core: ws.CoreDump()}
 	}

@@ -25,7 +25,7 @@ TEXT ·vfork(SB),NOSPLIT,$0-16
 	MOVQ	$FLAGS, DI
 	LEAQ	(plan_stack+const_childStack-16)(R12), SI
 	ANDQ	$~15, SI
-	LEAQ	plan_pid(R12), DX
+	MOVQ	plan_pid(R12), DX
 	MOVQ	$0, R10
 	MOVQ	$0, R8
 	MOVQ	$SYS_CLONE, AX

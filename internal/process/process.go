@@ -80,6 +80,8 @@ type ExitStatus struct {
 	Code   int            // exit code, if Signal is 0
 	Signal syscall.Signal // 0: it exited by itself
 	Core   bool           // a core was dumped
+	// Unknown: it ended while nobody was there to see it, and what the other fields say means nothing.
+	Unknown bool
 }
 
 // A Record is all that is remembered of one process. The zero Record is a process that was never
@@ -112,12 +114,13 @@ type Record struct {
 	Stopped  time.Time // last end; zero: never
 }
 
-// ExitCode is the exit status as the API shows it: -1 after a signal, 0 where there is none.
+// ExitCode is the exit status as the API shows it: -1 after a signal or an end that nobody saw, 0 where
+// there is none.
 func (r *Record) ExitCode() int {
 	switch {
 	case r.Exit == nil:
 		return 0
-	case r.Exit.Signal != 0:
+	case r.Exit.Signal != 0 || r.Exit.Unknown:
 		return -1
 	}
 	return r.Exit.Code

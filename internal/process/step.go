@@ -151,6 +151,7 @@ func (m *machine) backOff() {
 	m.enter(Backoff)
 	if m.r.Retries > m.p.StartRetries {
 		m.giveUp()
+		m.log(dlog.Info, gaveUpText(m.p.Name))
 	} else if m.r.Frozen {
 		m.r.Deadline = time.Time{}
 	}
@@ -159,7 +160,6 @@ func (m *machine) backOff() {
 func (m *machine) giveUp() {
 	m.r.Deadline, m.r.Retries = time.Time{}, 0
 	m.enter(Fatal)
-	m.log(dlog.Info, gaveUpText(m.p.Name))
 }
 
 func (m *machine) stop(final bool) {
@@ -214,7 +214,7 @@ func (m *machine) deadline() {
 
 func (m *machine) ended(e Ended) {
 	status := e.Status
-	expected := status.Signal == 0 && slices.Contains(m.p.ExitCodes, status.Code)
+	expected := m.expected(status)
 	switch {
 	case m.r.Killing:
 		m.r.Exit = &status
@@ -274,6 +274,10 @@ func (m *machine) again() {
 	m.spawn()
 }
 
+func (m *machine) expected(s ExitStatus) bool {
+	return s.Signal == 0 && !s.Unknown && slices.Contains(m.p.ExitCodes, s.Code)
+}
+
 func (m *machine) restarts(expected bool) bool {
 	return m.p.AutoRestart == RestartAlways || m.p.AutoRestart == RestartUnexpected && !expected
 }
@@ -281,7 +285,7 @@ func (m *machine) restarts(expected bool) bool {
 // gone: a process that was being stopped has ended, and its group with it where that matters.
 func (m *machine) gone() {
 	level := dlog.Warn
-	if m.r.Exit.Signal == 0 && slices.Contains(m.p.ExitCodes, m.r.Exit.Code) {
+	if m.expected(*m.r.Exit) {
 		level = dlog.Info
 	}
 	m.log(level, stoppedText(m.p.Name, *m.r.Exit))

@@ -186,7 +186,7 @@ func TestStep(t *testing.T) {
 0s Start: STOPPED→STARTING tries:0 spawn
 0s SpawnFailed: “spawnerr: x” STARTING→BACKOFF tries:1 [1s]
 0s Freeze:
-0s Stop: BACKOFF→FATAL “gave up: web entered FATAL state, too many start retries too quickly”
+0s Stop: BACKOFF→FATAL
 `},
 		{"a stop before the fork's answer cancels the spawn", prog(),
 			[]any{Start{}, Stop{}, SpawnFailed{"cancelled"}}, `

@@ -73,6 +73,9 @@ func describe(p *Program, r *Record, e Event) string {
 // String is how the log speaks of the end of a process: "exit status 3", "terminated by SIGKILL
 // (core dumped)".
 func (s ExitStatus) String() string {
+	if s.Unknown {
+		return "exit status unknown"
+	}
 	if s.Signal == 0 {
 		return "exit status " + strconv.Itoa(s.Code)
 	}

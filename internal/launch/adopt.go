@@ -1,0 +1,171 @@
+package launch
+
+import (
+	"bytes"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"holdfast/internal/process"
+)
+
+// An Adoption is a process that a daemon before this one has started.
+type Adoption struct {
+	PID   int
+	Start uint64 // its start time; the pid alone may be a stranger's by now
+	// Group, Cell, Exited and GroupGone are as in Spec.
+	Group     bool
+	Cell      *Cell
+	Exited    func(s process.ExitStatus, groupAlive bool)
+	GroupGone func()
+	// Told: somebody else waits for the process and will call Ended. Otherwise it is our own child, or
+	// nobody's who would tell us: then its end is seen, and its status only where the kernel says it.
+	Told bool
+}
+
+// Adopt takes a running process over. The error is ESRCH if it has ended.
+func Adopt(a Adoption) (*Process, error) {
+	fd, err := unix.PidfdOpen(a.PID, unix.PIDFD_NONBLOCK)
+	if err != nil {
+		return nil, err
+	}
+	// Now the pid can't become another's unnoticed. A zombie counts: who waits for it tells its status.
+	parent, start, ok := parentAndStart(a.PID)
+	if !ok || start != a.Start {
+		unix.Close(fd)
+		return nil, syscall.ESRCH
+	}
+	p := &Process{pid: a.PID, pidfd: fd, start: start, cell: a.Cell, group: a.Group, exited: a.Exited, groupGone: a.GroupGone}
+	reaper.Do(startReaper)
+	table.Lock()
+	table.running[p.pid] = p
+	table.Unlock()
+	switch {
+	case parent == os.Getpid():
+		wakeReaper()
+	case !a.Told:
+		own, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
+		if err != nil {
+			return nil, err
+		}
+		go p.watchEnd(os.NewFile(uintptr(own), "pidfd")) // ends with the process
+	}
+	return p, nil
+}
+
+// AdoptGroup takes over the rest of a process group whose leader has ended, and which was told to end.
+// The error is ESRCH if nobody is left. gone is called as Spec.GroupGone.
+func AdoptGroup(pgid int, gone func()) (*Process, error) {
+	p := &Process{pid: pgid, pidfd: -1, group: true, ended: true, signalled: true, groupGone: gone}
+	reaper.Do(startReaper)
+	table.Lock()
+	defer table.Unlock()
+	// A process with this number is a stranger: the leader has ended.
+	if _, _, ok := parentAndStart(pgid); ok || !groupExists(pgid) {
+		return nil, syscall.ESRCH
+	}
+	awaitGroup(p)
+	return p, nil
+}
+
+// Ended is how somebody else who has waited for a process tells of it. It answers whether the process
+// is known here.
+func Ended(pid int, start uint64, ws syscall.WaitStatus) bool {
+	reaper.Do(startReaper)
+	table.Lock()
+	p := table.running[pid]
+	if p == nil || p.start != start {
+		orphan := table.orphan
+		gone := goneGroups()
+		table.Unlock()
+		for _, g := range gone {
+			g.groupGone()
+		}
+		if orphan != nil {
+			orphan(pid, ExitStatus(ws))
+		}
+		return false
+	}
+	e := end{pid: pid, p: p, status: ExitStatus(ws)}
+	p.note(e.status)
+	reportLocked([]end{e})
+	return true
+}
+
+// watchEnd waits for the end of a process that is another's child.
+func (p *Process) watchEnd(pidfd *os.File) {
+	defer pidfd.Close()
+	conn, err := pidfd.SyscallConn()
+	if err != nil {
+		return
+	}
+	status := process.ExitStatus{Unknown: true}
+	// Readable: it has ended.
+	_ = conn.Read(func(fd uintptr) bool {
+		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		n, err := unix.Poll(fds, 0)
+		if n == 0 || err == unix.EINTR {
+			return false
+		}
+		// Linux 6.15 keeps the status for those who hold a pidfd, from when it was waited for.
+		var info unix.PidfdInfo
+		info.Mask = unix.PIDFD_INFO_EXIT
+		for range 100 {
+			if unix.IoctlPidfdInfo(int(fd), &info) != nil {
+				break
+			}
+			if info.Mask&unix.PIDFD_INFO_EXIT != 0 {
+				status = ExitStatus(syscall.WaitStatus(info.Exit_code))
+				break
+			}
+			unix.Poll(nil, 10) // a zombie still
+			info.Mask = unix.PIDFD_INFO_EXIT
+		}
+		return true
+	})
+	table.Lock()
+	if p.ended {
+		table.Unlock()
+		return
+	}
+	p.note(status)
+	reportLocked([]end{{pid: p.pid, p: p, status: status}})
+}
+
+// kill sends a signal to the process itself. The table is locked.
+func (p *Process) kill(sig syscall.Signal) error {
+	if p.pidfd >= 0 {
+		return unix.PidfdSendSignal(p.pidfd, sig, nil, 0)
+	}
+	return syscall.Kill(p.pid, sig)
+}
+
+// Look tells whether a process is there, zombies included, and when it was started.
+func Look(pid int) (start uint64, ok bool) { return startTime(pid) }
+
+func startTime(pid int) (uint64, bool) {
+	_, start, ok := parentAndStart(pid)
+	return start, ok
+}
+
+// parentAndStart reads a process's parent and its start time, in clock ticks since boot.
+func parentAndStart(pid int) (parent int, start uint64, ok bool) {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return 0, 0, false
+	}
+	const ppid, starttime = 1, 19 // fields 4 and 22 of the manual page
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	if len(fields) <= starttime {
+		return 0, 0, false
+	}
+	parent, err = strconv.Atoi(fields[ppid])
+	if err != nil {
+		return 0, 0, false
+	}
+	start, err = strconv.ParseUint(fields[starttime], 10, 64)
+	return parent, start, err == nil
+}

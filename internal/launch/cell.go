@@ -1,0 +1,67 @@
+package launch
+
+import (
+	"sync/atomic"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"holdfast/internal/process"
+)
+
+// A Cell is the note of one fork in memory that outlives this daemon, so that the next one knows of
+// each process that was made and of each status that was taken from the kernel. Its layout is the
+// state file's: words of the machine, in this order.
+type Cell struct {
+	// Spawn is Spec.Spawn of the fork that the rest is about.
+	Spawn uint64
+	// Begun is the time of the fork, in nanoseconds since boot.
+	Begun int64
+	// Start is the process's start time as /proc/PID/stat has it; 0: not known yet.
+	Start uint64
+	// PID is 0 until the kernel has made the process.
+	PID int32
+	// Ended is 1 when what follows is set.
+	Ended   uint32
+	Code    int32
+	Signal  int32
+	Core    uint32
+	Unknown uint32
+}
+
+// begin clears the note for a fork to come.
+func (c *Cell) begin(spawn uint64) {
+	atomic.StoreInt32(&c.PID, 0)
+	atomic.StoreUint32(&c.Ended, 0)
+	atomic.StoreUint64(&c.Start, 0)
+	c.Begun = sinceBoot()
+	atomic.StoreUint64(&c.Spawn, spawn) // last: what is said of another spawn is void
+}
+
+func sinceBoot() int64 {
+	var ts unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts)
+	return ts.Nano()
+}
+
+// note notes the end of the process.
+func (p *Process) note(s process.ExitStatus) {
+	c := p.cell
+	if c == nil {
+		return
+	}
+	c.Code, c.Signal, c.Core, c.Unknown = int32(s.Code), int32(s.Signal), 0, 0
+	if s.Core {
+		c.Core = 1
+	}
+	if s.Unknown {
+		c.Unknown = 1
+	}
+	atomic.StoreUint32(&c.Ended, 1)
+}
+
+// Status is how the process ended; ok is false if that is not noted.
+func (c *Cell) Status() (s process.ExitStatus, ok bool) {
+	return process.ExitStatus{Code: int(c.Code), Signal: syscall.Signal(c.Signal), Core: c.Core != 0, Unknown: c.Unknown != 0},
+		atomic.LoadUint32(&c.Ended) != 0
+}

@@ -1,0 +1,110 @@
+package survive
+
+import (
+	"encoding/json"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"holdfast/internal/process"
+)
+
+// A record is a process.Record in the file. Times are nanoseconds of the clock that runs on while the
+// wall clock jumps and while the machine sleeps, and that all processes share; 0 is no time.
+type record struct {
+	Group      string `json:"group"`
+	Name       string `json:"name"`
+	State      int    `json:"state"`
+	Spawn      uint64 `json:"spawn,omitempty"`
+	PID        int    `json:"pid,omitempty"`
+	Deadline   int64  `json:"deadline,omitempty"`
+	Retries    int    `json:"retries,omitempty"`
+	QuickLives int    `json:"quickLives,omitempty"`
+	Killing    bool   `json:"killing,omitempty"`
+	TooQuick   bool   `json:"tooQuick,omitempty"`
+	LeaderGone bool   `json:"leaderGone,omitempty"`
+	Exit       *exit  `json:"exit,omitempty"`
+	SpawnErr   string `json:"spawnErr,omitempty"`
+	Started    int64  `json:"started,omitempty"`
+	Stopped    int64  `json:"stopped,omitempty"`
+	Signal     int    `json:"signal,omitempty"` // about to be sent
+	ToGroup    bool   `json:"toGroup,omitempty"`
+}
+
+type exit struct {
+	Code    int  `json:"code,omitempty"`
+	Signal  int  `json:"signal,omitempty"`
+	Core    bool `json:"core,omitempty"`
+	Unknown bool `json:"unknown,omitempty"`
+}
+
+// A clock turns times into the file's and back.
+type clock struct {
+	now  time.Time
+	boot int64 // the same moment
+}
+
+func newClock() clock {
+	var ts unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts) != nil {
+		_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
+	}
+	return clock{time.Now(), ts.Nano()}
+}
+
+func (c clock) out(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return c.boot - int64(c.now.Sub(t))
+}
+
+func (c clock) in(n int64) time.Time {
+	if n == 0 {
+		return time.Time{}
+	}
+	return c.now.Add(time.Duration(n - c.boot))
+}
+
+// encode is a record of at most limit bytes; nil if that can't be. Frozen is not in it: it is a
+// shutdown's, and the one who goes on with a shutdown says it anew.
+func encode(group, name string, r *process.Record, about Signal, limit int) []byte {
+	c := newClock()
+	out := record{
+		Group: group, Name: name,
+		State: int(r.State), Spawn: r.Spawn, PID: r.PID, Deadline: c.out(r.Deadline),
+		Retries: r.Retries, QuickLives: r.QuickLives, Killing: r.Killing, TooQuick: r.TooQuick, LeaderGone: r.LeaderGone,
+		SpawnErr: r.SpawnErr, Started: c.out(r.Started), Stopped: c.out(r.Stopped),
+		Signal: about.Number, ToGroup: about.Group,
+	}
+	if e := r.Exit; e != nil {
+		out.Exit = &exit{e.Code, int(e.Signal), e.Core, e.Unknown}
+	}
+	data, err := json.Marshal(out)
+	if err == nil && len(data) > limit { // the name of a command may be long, and can be found out again
+		out.SpawnErr = ""
+		data, err = json.Marshal(out)
+	}
+	if err != nil || len(data) > limit {
+		return nil
+	}
+	return data
+}
+
+func decode(data []byte) (e Entry, err error) {
+	var in record
+	if err := json.Unmarshal(data, &in); err != nil {
+		return e, err
+	}
+	c := newClock()
+	e = Entry{Group: in.Group, Name: in.Name, Signal: Signal{in.Signal, in.ToGroup}, Record: process.Record{
+		State: process.State(in.State), Spawn: in.Spawn, PID: in.PID, Deadline: c.in(in.Deadline),
+		Retries: in.Retries, QuickLives: in.QuickLives, Killing: in.Killing, TooQuick: in.TooQuick, LeaderGone: in.LeaderGone,
+		SpawnErr: in.SpawnErr, Started: c.in(in.Started), Stopped: c.in(in.Stopped),
+	}}
+	if x := in.Exit; x != nil {
+		e.Record.Exit = &process.ExitStatus{Code: x.Code, Signal: syscall.Signal(x.Signal), Core: x.Core, Unknown: x.Unknown}
+	}
+	return e, nil
+}

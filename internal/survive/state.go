@@ -1,0 +1,353 @@
+// Package survive keeps, in a file, what a daemon must know of the processes that a daemon before it
+// has left running, and says what has become of each of them.
+//
+// The file is mapped: what is in it is there whatever happens to the process that wrote it, by
+// SIGKILL at any instruction too. A reboot makes it void; it is never synced to a disk. It has a
+// slot for each process of the active groups:
+//
+//	cell    a few words, written where things happen: the kernel puts the pid of a fork there, the
+//	        reaper the exit status before it reaps (package launch)
+//	record  what the loop knows (package process), as JSON; in two halves that are written in turn, so
+//	        that one of them is always whole
+//
+// Beside it lies a file with the configuration of these groups: whatever has been written into the
+// configuration files since is for a reread to apply, not for the death of a daemon.
+//
+// A lock on the file makes sure that one daemon at a time has it.
+package survive
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"strings"
+	"sync"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"holdfast/internal/launch"
+	"holdfast/internal/process"
+)
+
+// Version is that of the file's layout. What a reader does not know of a record it passes over, and
+// what a record lacks is zero: a new field needs no new version.
+const Version = 1
+
+const (
+	headerSize = 4096
+	slotSize   = 2048
+	cellSize   = 64
+	halfSize   = (slotSize - cellSize) / 2
+	halfHeader = 16 // length and checksum of 4 bytes each, sequence number of 8
+
+	// maxSlots is what room is reserved for, in addresses alone.
+	maxSlots = 1 << 17
+)
+
+// A Header says whose file it is.
+type Header struct {
+	Version int
+	Boot    string    // the boot's id
+	PID     int       // of the daemon, or the guard above it
+	Since   time.Time // when it took the file over
+	Config  string    // path of its configuration
+}
+
+// A HeldError tells that another daemon has the file.
+type HeldError struct {
+	Path   string
+	Header Header
+}
+
+func (e *HeldError) Error() string {
+	return fmt.Sprintf("another supervisord is running: pid %d, since %s, on %s; it holds %s (stop it, or give this configuration a pidfile= of its own)",
+		e.Header.PID, e.Header.Since.Local().Format("2006-01-02 15:04:05"), e.Header.Config, e.Path)
+}
+
+// PathFor is the state file of a daemon with this pidfile.
+func PathFor(pidfile string) string { return strings.TrimSuffix(pidfile, ".pid") + ".state" }
+
+// A State is an open state file. Keep and Drop are for the loop's goroutine, Cell for any.
+type State struct {
+	path  string
+	f     *os.File
+	mem   []byte // maxSlots, of which the file backs size
+	size  int
+	found []Entry
+
+	mu    sync.Mutex
+	slots map[id]int // guarded by mu
+	free  []int      // guarded by mu
+	n     int        // guarded by mu; slots that the file has room for and that were given out
+}
+
+type id struct{ group, name string }
+
+// An Entry is a process as the file has it.
+type Entry struct {
+	Group, Name string
+	Record      process.Record
+	Signal      Signal      // was about to be sent
+	Cell        launch.Cell // a copy
+}
+
+// A Signal is one that the loop had decided on; zero is none.
+type Signal struct {
+	Number int
+	Group  bool
+}
+
+// Open opens, or makes, the state file and locks it. What a daemon before this one has left in it is
+// in Found. The error is a *HeldError if another daemon is running.
+func Open(path string, header Header) (s *State, err error) {
+	header.Version = Version
+	if header.Boot, err = boot(); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+		}
+	}()
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
+		h, _ := readHeader(f)
+		return nil, &HeldError{path, h}
+	} else if err != nil {
+		return nil, fmt.Errorf("cannot lock %s: %w", path, err)
+	}
+	s = &State{path: path, f: f, slots: make(map[id]int)}
+	s.mem, err = unix.Mmap(int(f.Fd()), 0, headerSize+maxSlots*slotSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_NORESERVE)
+	if err != nil {
+		return nil, fmt.Errorf("cannot map %s: %w", path, err)
+	}
+	mem := s.mem
+	defer func() {
+		if err != nil {
+			unix.Munmap(mem)
+		}
+	}()
+	before, _ := readHeader(f)
+	if before.Boot == header.Boot && before.Version != Version {
+		return nil, fmt.Errorf("%s has version %d, and this supervisord knows %d: use the one that wrote it, or stop its processes and remove the file",
+			path, before.Version, Version)
+	}
+	if before.Boot == header.Boot {
+		err = s.load()
+	} else {
+		err = f.Truncate(0)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := s.grow(headerSize); err != nil {
+		return nil, err
+	}
+	return s, s.writeHeader(header)
+}
+
+func boot() (string, error) {
+	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return strings.TrimSpace(string(id)), err
+}
+
+// readHeader reads a header; that of a file that has none is zero.
+func readHeader(f *os.File) (h Header, err error) {
+	buf := make([]byte, headerSize)
+	n, _ := f.ReadAt(buf, 0)
+	line, _, _ := strings.Cut(string(buf[:n]), "\n")
+	err = json.Unmarshal([]byte(line), &h)
+	return h, err
+}
+
+func (s *State) writeHeader(h Header) error {
+	text, err := json.Marshal(h)
+	if err != nil {
+		return err
+	}
+	if len(text) >= headerSize {
+		return fmt.Errorf("cannot keep state in %s: the configuration's path is too long", s.path)
+	}
+	line := make([]byte, headerSize)
+	line[copy(line, text)] = '\n'
+	copy(s.mem[:headerSize], line)
+	return nil
+}
+
+// Found is what was in the file when it was opened.
+func (s *State) Found() []Entry { return s.found }
+
+// load reads the slots of the daemon before, and goes on with them.
+func (s *State) load() error {
+	info, err := s.f.Stat()
+	if err != nil {
+		return err
+	}
+	s.size = int(min(info.Size(), int64(len(s.mem))))
+	s.n = max(0, s.size-headerSize) / slotSize
+	for i := range s.n {
+		e, ok := s.read(i)
+		if !ok {
+			s.wipe(i)
+			continue
+		}
+		s.slots[id{e.Group, e.Name}] = i
+		s.found = append(s.found, e)
+	}
+	return nil
+}
+
+// grow gives the file at least size bytes, with the disk's blocks: a full disk must be an error here
+// and not a SIGBUS later.
+func (s *State) grow(size int) error {
+	if size <= s.size {
+		return nil
+	}
+	err := unix.Fallocate(int(s.f.Fd()), 0, 0, int64(size))
+	if errors.Is(err, unix.EOPNOTSUPP) {
+		_, err = s.f.WriteAt(make([]byte, size-s.size), int64(s.size))
+	}
+	if err != nil {
+		return fmt.Errorf("cannot keep state in %s: %w", s.path, err)
+	}
+	s.size = size
+	return nil
+}
+
+// slot is the process's, made if it has none.
+func (s *State) slot(group, name string) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := id{group, name}
+	if i, ok := s.slots[key]; ok {
+		return i, nil
+	}
+	var i int
+	if last := len(s.free) - 1; last >= 0 {
+		i, s.free = s.free[last], s.free[:last]
+	} else {
+		if s.n == maxSlots {
+			return 0, fmt.Errorf("cannot keep state in %s: it has room for %d processes", s.path, maxSlots)
+		}
+		// A page at a time, and more when there are many.
+		if err := s.grow(headerSize + (s.n+1+s.n/4)*slotSize); err != nil {
+			return 0, err
+		}
+		i = s.n
+		s.n++
+	}
+	s.slots[key] = i
+	return i, nil
+}
+
+func (s *State) bytes(i int) []byte { return s.mem[headerSize+i*slotSize:][:slotSize:slotSize] }
+
+func (s *State) cell(i int) *launch.Cell {
+	return (*launch.Cell)(unsafe.Pointer(unsafe.SliceData(s.bytes(i))))
+}
+
+// half is one of the two places of a slot's record.
+func (s *State) half(i, which int) []byte {
+	return s.bytes(i)[cellSize+which*halfSize:][:halfSize:halfSize]
+}
+
+// Cell is where package launch notes the pid and the end of the process's forks. It is the process's
+// until Drop.
+func (s *State) Cell(group, name string) (*launch.Cell, error) {
+	i, err := s.slot(group, name)
+	if err != nil {
+		return nil, err
+	}
+	return s.cell(i), nil
+}
+
+// Keep notes a process's record. about is a signal that is going to be sent to it.
+func (s *State) Keep(group, name string, r *process.Record, about Signal) error {
+	i, err := s.slot(group, name)
+	if err != nil {
+		return err
+	}
+	data := encode(group, name, r, about, halfSize-halfHeader)
+	if data == nil {
+		return fmt.Errorf("cannot keep the state of %s:%s in %s: its name is too long", group, name, s.path)
+	}
+	a, b := sequence(s.half(i, 0)), sequence(s.half(i, 1))
+	older := s.half(i, 0)
+	if a > b {
+		older = s.half(i, 1)
+	}
+	// Void until it is whole.
+	binary.NativeEndian.PutUint32(older, 0)
+	binary.NativeEndian.PutUint64(older[8:], max(a, b)+1)
+	copy(older[halfHeader:], data)
+	binary.NativeEndian.PutUint32(older[4:], crc32.ChecksumIEEE(older[8:halfHeader+len(data)]))
+	binary.NativeEndian.PutUint32(older, uint32(len(data)))
+	return nil
+}
+
+// content is a half's record, if it is whole.
+func content(half []byte) (data []byte, ok bool) {
+	n := binary.NativeEndian.Uint32(half)
+	if n == 0 || int64(n) > int64(len(half)-halfHeader) {
+		return nil, false
+	}
+	data = half[halfHeader : halfHeader+int(n)]
+	return data, crc32.ChecksumIEEE(half[8:halfHeader+int(n)]) == binary.NativeEndian.Uint32(half[4:])
+}
+
+// sequence is a half's number; 0 is that of one that is not whole.
+func sequence(half []byte) uint64 {
+	if _, ok := content(half); !ok {
+		return 0
+	}
+	return binary.NativeEndian.Uint64(half[8:])
+}
+
+// read takes the newer one of a slot's halves that are whole.
+func (s *State) read(i int) (e Entry, ok bool) {
+	newer := s.half(i, 0)
+	if sequence(s.half(i, 1)) > sequence(newer) {
+		newer = s.half(i, 1)
+	}
+	data, ok := content(newer)
+	if !ok {
+		return e, false
+	}
+	e, err := decode(data)
+	e.Cell = *s.cell(i)
+	return e, err == nil
+}
+
+func (s *State) wipe(i int) {
+	clear(s.bytes(i))
+	s.free = append(s.free, i)
+}
+
+// Drop forgets a process.
+func (s *State) Drop(group, name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := id{group, name}
+	if i, ok := s.slots[key]; ok {
+		delete(s.slots, key)
+		s.wipe(i)
+	}
+}
+
+// Close gives the file up; it stays, for the next daemon.
+func (s *State) Close() error {
+	return errors.Join(unix.Munmap(s.mem), s.f.Close())
+}
+
+// Remove gives the file up and removes it: nothing is left to be taken over.
+func (s *State) Remove() error {
+	return errors.Join(os.Remove(s.path), removeGroups(s.path), s.Close())
+}
