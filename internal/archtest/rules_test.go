@@ -24,6 +24,8 @@ var rooms = map[string]string{
 	"internal/event":      "pure",
 	"internal/config":     "config",
 
+	"internal/guard": "guard",
+
 	"internal/launch":  "launch",
 	"internal/child":   "hand",
 	"internal/capture": "hand",
@@ -62,13 +64,13 @@ type arrows struct {
 
 // mayImport has one row a room. What is not in a row is forbidden, for the row's reason.
 var mayImport = []arrows{
-	{"cmd", []string{"daemon", "ctl", "config", "ground"},
+	{"cmd", []string{"daemon", "guard", "ctl", "config", "ground"},
 		"a command is flags and a package's Main; what it does must be embeddable in a test"},
 	{"pidproxy", nil,
 		"pidproxy stands between a child and us and must not grow with us"},
-	{"public", []string{"ground"},
+	{"public", []string{"client", "ground"}, // childutils gives a listener its client
 		"a public package is imported by other people's programs; it must not bring the daemon along"},
-	{"daemon", []string{"face", "loop", "pure", "config", "hand", "launch", "ground"},
+	{"daemon", []string{"face", "loop", "pure", "config", "hand", "launch", "guard", "ground"},
 		"daemon joins the rooms; the only one that it does not need is the client's side"},
 	{"face", []string{"loop", "pure", "config", "ground"},
 		"a face turns words into calls on the supervisor: through another face or past the loop to the hands, two would own the state"},
@@ -78,15 +80,17 @@ var mayImport = []arrows{
 		"the loop declares the small interface that it needs and daemon fills it; so it runs in a test with no file, socket, clock or process"},
 	{"pure", []string{"pure", "internal/dlog"}, // dlog for the names of the log levels
 		"what decides gets all that it needs as arguments; so a day with a thousand programs is a test of milliseconds"},
-	{"config", []string{"ground"},
+	{"config", []string{"internal/event", "ground"}, // event for the names of the types that events= takes
 		"config is values and says nothing of what is done with them"},
 	{"hand", []string{"hand", "launch", "pure", "config", "ground"},
 		"hands do what they are told and report facts; one that calls the supervisor waits for who waits for it"},
+	{"guard", []string{"launch"},
+		"the guard is another process, of which all else must be able to die: it knows of pids and files, not of programs"},
 	{"launch", []string{"pure", "config", "ground"},
 		"launch is below the other hands: it knows of pids, not of logs or pools"},
 	{"ground", []string{"ground"},
 		"ground knows nothing of us; it could be another project's"},
-	{"outside", []string{"cmd", "public", "daemon", "face", "ctl", "loop", "pure", "config", "hand", "launch", "ground"},
+	{"outside", []string{"cmd", "public", "daemon", "face", "ctl", "loop", "pure", "config", "hand", "launch", "guard", "ground"},
 		"tests and benchmarks look at everything; nothing imports them"},
 }
 
@@ -141,8 +145,8 @@ var useBans = []useBan{
 		"unix.Wait4", "unix.Waitid", "unix.Kill", "unix.Tgkill", "unix.PidfdSendSignal",
 		"syscall.SYS_WAIT*", "syscall.SYS_KILL", "syscall.SYS_*FORK", "syscall.SYS_CLONE*", "syscall.SYS_PIDFD_SEND_SIGNAL", "syscall.SYS_TGKILL",
 		"unix.SYS_WAIT*", "unix.SYS_KILL", "unix.SYS_*FORK", "unix.SYS_CLONE*", "unix.SYS_PIDFD_SEND_SIGNAL", "unix.SYS_TGKILL"},
-		except: []string{"internal/launch", "pidproxy", "outside"},
-		why:    "one place forks, reaps and signals: a second reaper steals exit statuses, and a bare pid may be another process by now"},
+		except: []string{"internal/launch", "guard", "pidproxy", "outside"},
+		why:    "one place in a process forks, reaps and signals (guard has a process of its own): a second reaper steals exit statuses, and a bare pid may be another process by now"},
 	{uses: []string{"syscall.RawSyscall*", "syscall.Syscall*", "unix.RawSyscall*", "unix.Syscall*"},
 		except: []string{"hand", "launch", "outside"},
 		why:    "raw system calls belong to the hands, where a test with real processes holds them"},

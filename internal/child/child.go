@@ -43,8 +43,13 @@ type Options struct {
 
 	// Output takes what events are made of: the chunks of outputs with EventsEnabled and of the
 	// stdout of event listeners, and captured data. It is called from any goroutine, for one output
-	// of one spawn in order and before its Ended is reported, and must not block. It may be nil.
+	// of one spawn in order and before its Ended is reported. While it waits, that output does. It may be
+	// nil.
 	Output func(spawn uint64, o Output)
+
+	// StdinBroken takes the news that a process has closed its stdin before it read all that WriteStdin
+	// had taken. It is called from any goroutine, and must not block. It may be nil.
+	StdinBroken func(spawn uint64, why error)
 
 	SyslogIdent  string // the name under which output goes to syslog
 	SyslogSocket string // empty: the usual one

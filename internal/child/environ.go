@@ -39,8 +39,8 @@ func (e environ) of(p *config.Process, serverURL string) []string {
 		"SUPERVISOR_PROCESS_NAME": p.Name,
 		"SUPERVISOR_GROUP_NAME":   p.Group,
 	}
-	if p.ServerURL != "" {
-		serverURL = p.ServerURL
+	if p.ServerURLSet {
+		serverURL = p.ServerURL // of nobody, if it is empty
 	}
 	if serverURL != "" {
 		set["SUPERVISOR_SERVER_URL"] = serverURL

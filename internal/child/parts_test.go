@@ -124,13 +124,15 @@ func TestEnviron(t *testing.T) {
 	names := []string{"SUPERVISOR_ENABLED=1", "SUPERVISOR_GROUP_NAME=web", "SUPERVISOR_PROCESS_NAME=web_00"}
 	for _, row := range []struct {
 		name, server, own string
+		set               bool
 		want              []string
 	}{
-		{"no server", "", "", append([]string{"B=1", "A=x=y", "SUPERVISOR_SERVER_URL=inherited"}, names...)},
-		{"the daemon's server", "unix:///s", "", append([]string{"B=1", "A=x=y"}, append(names, "SUPERVISOR_SERVER_URL=unix:///s")...)},
-		{"the program's", "unix:///s", "http://h", append([]string{"B=1", "A=x=y"}, append(names, "SUPERVISOR_SERVER_URL=http://h")...)},
+		{"no server", "", "", false, append([]string{"B=1", "A=x=y", "SUPERVISOR_SERVER_URL=inherited"}, names...)},
+		{"the daemon's server", "unix:///s", "", false, append([]string{"B=1", "A=x=y"}, append(names, "SUPERVISOR_SERVER_URL=unix:///s")...)},
+		{"the program's", "unix:///s", "http://h", true, append([]string{"B=1", "A=x=y"}, append(names, "SUPERVISOR_SERVER_URL=http://h")...)},
+		{"the program wants none", "unix:///s", "", true, append([]string{"B=1", "A=x=y", "SUPERVISOR_SERVER_URL=inherited"}, names...)},
 	} {
-		p.ServerURL = row.own
+		p.ServerURL, p.ServerURLSet = row.own, row.set
 		if diff := cmp.Diff(row.want, e.of(p, row.server)); diff != "" {
 			t.Errorf("%s: %s", row.name, diff)
 		}

@@ -46,6 +46,9 @@ func (r *run) start() {
 	}
 	f.closeChild()
 	r.stdin = newStdin(f.stdin)
+	if tell := r.m.opts.StdinBroken; tell != nil {
+		r.stdin.broken = func(why error) { tell(r.spawn, why) }
+	}
 	r.sinks = f.sinks
 	for i, s := range f.sinks {
 		look := r.look([]config.Log{r.p.Stdout, r.p.Stderr}[i], i == 1)

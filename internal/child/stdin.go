@@ -24,6 +24,10 @@ const stdinLimit = 16 << 20
 type stdin struct {
 	fd int // the writing end
 
+	// broken is told, without the lock, when what is queued can never be written, since the process has closed
+	// its stdin; not by close. It may be nil.
+	broken func(why error)
+
 	mu      sync.Mutex
 	f       *os.File // guarded by mu; of fd, from the first write on: most programs are never written to
 	queue   []byte   // guarded by mu
@@ -99,19 +103,24 @@ func (s *stdin) flush() {
 			return
 		}
 		if _, err := s.f.Write(data); err != nil {
-			s.close()
+			if s.close() && s.broken != nil {
+				s.broken(ErrStdinClosed)
+			}
 			return
 		}
 	}
 }
 
-func (s *stdin) close() {
+// close drops what is queued, and tells whether it was the first to close.
+func (s *stdin) close() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	first := !s.closed
 	s.closeLocked()
+	return first
 }
 
-// closeLocked drops what is queued. The lock is held.
+// closeLocked is close with the lock held.
 func (s *stdin) closeLocked() {
 	s.queue, s.pending = nil, 0
 	switch {

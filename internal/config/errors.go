@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 
 	"holdfast/internal/pyrepr"
@@ -77,11 +76,16 @@ func (e Errors) Error() string {
 }
 
 // distinct drops what was met before: a program is read once for each group that names it, and
-// some of its options are read for the group and for the process.
+// some of its options are read for the group and for the process. These two differ in the names that
+// they can expand, and in nothing else.
 func (e Errors) distinct() Errors {
 	var out Errors
+	met := map[Error]bool{}
 	for _, err := range e {
-		if !slices.Contains(out, err) {
+		key := err
+		key.Message, _, _ = strings.Cut(err.Message, "Available names: ")
+		if !met[key] {
+			met[key] = true
 			out = append(out, err)
 		}
 	}

@@ -3,6 +3,8 @@ package config
 import (
 	"slices"
 	"strings"
+
+	"holdfast/internal/event"
 )
 
 const stockResultHandler = "supervisor.dispatchers:default_handler"
@@ -14,20 +16,6 @@ var listenerOptions = []option[group]{
 	opt("buffer_size", "10", integer, func(g *group) *int { return &g.listener.BufferSize }),
 	opt("events", "", list, func(g *group) *[]string { return &g.listener.Events }),
 	opt("result_handler", stockResultHandler, str, func(g *group) *string { return &g.listener.ResultHandler }),
-}
-
-// eventTypes are the names that events= may have.
-var eventTypes = []string{
-	"EVENT",
-	"PROCESS_STATE", "PROCESS_STATE_STOPPED", "PROCESS_STATE_EXITED", "PROCESS_STATE_STARTING",
-	"PROCESS_STATE_STOPPING", "PROCESS_STATE_BACKOFF", "PROCESS_STATE_FATAL", "PROCESS_STATE_RUNNING",
-	"PROCESS_STATE_UNKNOWN",
-	"PROCESS_COMMUNICATION", "PROCESS_COMMUNICATION_STDOUT", "PROCESS_COMMUNICATION_STDERR",
-	"PROCESS_LOG", "PROCESS_LOG_STDOUT", "PROCESS_LOG_STDERR",
-	"REMOTE_COMMUNICATION",
-	"SUPERVISOR_STATE_CHANGE", "SUPERVISOR_STATE_CHANGE_RUNNING", "SUPERVISOR_STATE_CHANGE_STOPPING",
-	"TICK", "TICK_5", "TICK_60", "TICK_3600",
-	"PROCESS_GROUP", "PROCESS_GROUP_ADDED", "PROCESS_GROUP_REMOVED",
 }
 
 // readListener reads an [eventlistener:x].
@@ -46,9 +34,8 @@ func (r *reader) readListener(s *section, g *group) {
 	}
 	for i, name := range l.Events {
 		l.Events[i] = strings.ToUpper(name)
-		if !slices.Contains(eventTypes, l.Events[i]) {
-			s.fail("events", name, "Unknown event type "+l.Events[i]+" in ["+s.Name+"] events",
-				"use "+strings.Join(eventTypes, ", "))
+		if !slices.Contains(event.Types(), event.Type(l.Events[i])) {
+			s.fail("events", name, "Unknown event type "+l.Events[i]+" in ["+s.Name+"] events", eventsCure())
 		}
 	}
 	slices.Sort(l.Events)
@@ -63,4 +50,12 @@ func (r *reader) readListener(s *section, g *group) {
 		s.fail("redirect_stderr", s.raw("redirect_stderr"), "["+s.Name+"] section sets redirect_stderr=true but this is not allowed "+
 			"because it will interfere with the eventlistener protocol", "remove redirect_stderr")
 	}
+}
+
+func eventsCure() string {
+	var names []string
+	for _, t := range event.Types() {
+		names = append(names, string(t))
+	}
+	return "use " + strings.Join(names, ", ")
 }

@@ -115,6 +115,7 @@ numprocs=3
 process_name=%(process_num)d
 [program:b]
 command=x
+priority=%(x)s
 exitcodes=256
 `)
 	var got []string
@@ -122,7 +123,7 @@ exitcodes=256
 		got = append(got, e.Section+" "+e.Option)
 	}
 	want := []string{"supervisord loglevel", "supervisord minfds", "program:a priority", "program:a startsecs",
-		"program:a stdout_logfile", "program:a command", "program:b exitcodes", "unix_http_server chmod", "unix_http_server file"}
+		"program:a stdout_logfile", "program:a command", "program:b priority", "program:b exitcodes", "unix_http_server chmod", "unix_http_server file"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -148,6 +149,7 @@ func (d *Daemon) round() (mood supervisor.Mood, err error) {
 		Log:         logger,
 		Report:      func(spawn uint64, e process.Event) { sup.Post(spawn, e) },
 		Output:      func(spawn uint64, o child.Output) { postOutput(sup, spawn, o) },
+		StdinBroken: func(spawn uint64, why error) { sup.PostStdinBroken(spawn, why) },
 		ChildLogDir: sv.ChildLogDir,
 		Identifier:  sv.Identifier,
 		Environ:     d.environ,
@@ -268,13 +270,18 @@ func (d *Daemon) prepare() ([]*config.Group, error) {
 	var groups []*config.Group
 	var refused config.Errors
 	for i := range d.cfg.Groups {
+		// Of two groups with the same name the first is the one that runs.
+		name := d.cfg.Groups[i].Name
+		if slices.ContainsFunc(groups, func(g *config.Group) bool { return g.Name == name }) {
+			continue
+		}
 		g, err := d.hands.Prepare(&d.cfg.Groups[i])
 		var sockets config.Errors
 		switch {
 		case errors.As(err, &sockets) && d.again:
 			for _, e := range sockets {
 				d.log.Logger().Log(context.Background(), dlog.Crit,
-					"the group "+d.cfg.Groups[i].Name+" is left out, supervisorctl update adds it later: "+e.Error())
+					"the group "+name+" is left out, supervisorctl update adds it later: "+e.Error())
 			}
 		case errors.As(err, &sockets):
 			refused = append(refused, sockets...)

@@ -14,7 +14,10 @@
 // A subscription to a type means all that stands below it; an event always has the type of a leaf.
 package event
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 // A Type is the name of a type of event, as the manual and events= spell it.
 type Type string
@@ -56,6 +59,9 @@ var parents = map[Type]Type{
 	"PROCESS_GROUP_ADDED":   "PROCESS_GROUP",
 	"PROCESS_GROUP_REMOVED": "PROCESS_GROUP",
 }
+
+// Types are the names of all types, in alphabetical order.
+func Types() []Type { return slices.Sorted(maps.Keys(parents)) }
 
 // A Subscription is the set of types that a pool gets.
 //

@@ -3,9 +3,11 @@ package event
 import (
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -159,6 +161,28 @@ func TestPack(t *testing.T) {
 		got := string(Envelope{Server: "sup", Serial: 7, Pool: "p", PoolSerial: 3}.Pack(tt.e))
 		if got != tt.want {
 			t.Errorf("%s: got %q, want %q", tt.rule, got, tt.want)
+		}
+	}
+}
+
+func TestPackStaysReadable(t *testing.T) {
+	for _, tt := range []struct {
+		rule         string
+		server, name string
+		header, body string
+	}{
+		{"an identifier that is not ASCII is written as it is", "größe", "web", "server:größe serial", "processname:web"},
+		{"one with blanks and line feeds is one word", "my\n host\u00a0\x1f", "web", "server:my__host__ serial", "processname:web"},
+		{"a colon does not hurt whoever cuts at the first one", "host:9001", "web", "server:host:9001 serial", "processname:web"},
+		{"an identifier with a byte that is not UTF-8", "caf\xe9", "web", "server:caf\uFFFD serial", "processname:web"},
+		{"a name with a byte that is not UTF-8", "s", "caf\xe9", "server:s serial", "processname:caf\uFFFD"},
+	} {
+		e := ProcessState{tt.name, "site", process.Changed{From: process.Backoff, To: process.Fatal}}
+		header, body, _ := strings.Cut(string(Envelope{Server: tt.server, Pool: "p"}.Pack(e)), "\n")
+		length := strconv.Itoa(utf8.RuneCountInString(body))
+		if !strings.Contains(header, tt.header) || !strings.HasSuffix(header, " len:"+length) ||
+			!strings.HasPrefix(body, tt.body) || !utf8.ValidString(header+body) {
+			t.Errorf("%s: got %q, %q", tt.rule, header, body)
 		}
 	}
 }

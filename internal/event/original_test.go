@@ -53,7 +53,7 @@ func TestPackIsTheOriginals(t *testing.T) {
 	var got [][]byte
 	for i, e := range events {
 		in = append(in, fields(e))
-		got = append(got, Envelope{Server: "sup é", Serial: uint64(i), Pool: "pool", PoolSerial: uint64(2 * i)}.Pack(e))
+		got = append(got, Envelope{Server: "sup-é", Serial: uint64(i), Pool: "pool", PoolSerial: uint64(2 * i)}.Pack(e))
 	}
 	var want [][]byte
 	pyref.Ask(t, `
@@ -64,7 +64,7 @@ from supervisor.process import EventListenerPool
 class O:
     def __init__(self, **kw): self.__dict__.update(kw)
 pool = object.__new__(EventListenerPool)
-pool.config = O(name='pool', options=O(identifier='sup é'))
+pool.config = O(name='pool', options=O(identifier='sup-é'))
 answer = []
 for i, d in enumerate(data):
     name = d['type']

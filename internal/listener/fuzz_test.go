@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strconv"
 	"testing"
+	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
 
@@ -24,6 +25,7 @@ type world struct {
 	unknown   map[int]bool   // members that have violated the protocol since their start
 	closed    map[int]bool   // members to whom a write has failed since their start
 	processes []process.State
+	now       time.Time
 }
 
 // both makes a call on the pool and on its twin.
@@ -112,7 +114,7 @@ func (w *world) act(b byte) {
 	case 7:
 		if w.inFlight[n] != "" {
 			w.closed[n] = true
-			w.both(func(p *Pool) []Action { return p.WriteFailed(n) })
+			w.both(func(p *Pool) []Action { return p.WriteFailed(n, errClosed) })
 		}
 	case 8:
 		w.says(n, "READY\n")
@@ -125,8 +127,16 @@ func (w *world) act(b byte) {
 			w.says(n, string(w.pieces[0]))
 			w.pieces = w.pieces[1:]
 		}
+	case 13:
+		if at := w.pool.Deadline(); !at.IsZero() {
+			w.now = at
+		}
+		fallthrough
 	default:
-		w.both((*Pool).Dispatch)
+		w.both(func(p *Pool) []Action { return p.Dispatch(w.now) })
+		if at := w.pool.Deadline(); !at.IsZero() && !at.After(w.now) {
+			w.t.Fatalf("the next deadline of %v is %v", w.now, at)
+		}
 	}
 }
 
@@ -166,6 +176,10 @@ func FuzzPool(f *testing.F) {
 			processes: make([]process.State, len(members))}
 		for _, b := range script[1:] {
 			w.act(b)
+		}
+		w.both((*Pool).End)
+		if c := w.pool.Counts(); c.Accepted != c.Processed+c.Discarded {
+			t.Fatalf("after the end: %+v", c)
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
 
@@ -92,8 +93,10 @@ func randomDay(r *rand.Rand) (d originalDay, lines []string) {
 		}
 	}
 	alive := make([]bool, len(d.Members))
+	now := time.Unix(1700000000, 0)
 	rest := make([]string, len(d.Members)) // of a saying that was cut
 	for range 60 {
+		now = now.Add(rejectionPause) // so that nothing has to wait, and no minute passes
 		m := r.IntN(len(d.Members))
 		switch {
 		case r.IntN(3) == 0:
@@ -110,7 +113,7 @@ func randomDay(r *rand.Rand) (d originalDay, lines []string) {
 				d.Turns = append(d.Turns, [3]any{"state", m, s.String()})
 				lines = append(lines, "--")
 				show(p.Changed(m, s))
-				show(p.Dispatch())
+				show(p.Dispatch(now))
 			}
 			alive[m], rest[m] = !alive[m], ""
 			continue
@@ -135,7 +138,7 @@ func randomDay(r *rand.Rand) (d originalDay, lines []string) {
 			lines = append(lines, "--", "debug '"+d.Members[m]+"' stdout output:\n"+event.Repr(say))
 			show(p.Output(m, []byte(say)))
 		}
-		show(p.Dispatch())
+		show(p.Dispatch(now))
 	}
 	return d, lines
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strconv"
 	"strings"
+	"time"
 
 	"holdfast/internal/dlog"
 )
@@ -37,6 +38,8 @@ type member struct {
 	deaf    bool // its stdin is closed
 	state   State
 	event   *item // what it has in hand, in BUSY only
+	// reminded: the log says that it has it for long.
+	reminded bool
 
 	pending []byte // output that says nothing yet: part of a READY, or of the line of a RESULT
 	missing int    // how much of the result is still to come
@@ -50,6 +53,14 @@ func (m *member) reset() {
 
 // eligible tells whether m can be sent an event.
 func (m *member) eligible() bool { return m.running && m.state == Ready && !m.deaf }
+
+// remindAt is when the log is to say that m has an event for long; zero: never.
+func (m *member) remindAt() time.Time {
+	if m.event == nil || m.reminded {
+		return time.Time{}
+	}
+	return m.event.sent.Add(answerWithin)
+}
 
 // Output takes what a member has written to its stdout. How it is cut into pieces makes no
 // difference. data is not kept.
@@ -155,6 +166,7 @@ func (p *Pool) answered(m *member) {
 	}
 	p.log(dlog.Warn, rejectedText(m.name))
 	p.enter(m, Acknowledged)
+	m.event.rejections++
 	p.reject(m)
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
 
@@ -19,7 +20,7 @@ func busy() *Pool {
 	p.Changed(0, process.Running)
 	p.Output(0, []byte("READY\n"))
 	p.Accept(0, event.SupervisorStateChange{})
-	p.Dispatch()
+	p.Dispatch(time.Time{})
 	return p
 }
 
@@ -138,12 +139,12 @@ func TestWriteFailedLater(t *testing.T) {
 	} {
 		p := busy()
 		p.Output(0, []byte(tt.says))
-		p.WriteFailed(0)
+		p.WriteFailed(0, errClosed)
 		if p.State(0) != tt.state || fate(p) != tt.event {
 			t.Errorf("%s: got %v, event %s; want %v, %s", tt.rule, p.State(0), fate(p), tt.state, tt.event)
 		}
 		p.Accept(1, event.SupervisorStateChange{})
-		if do := p.Dispatch(); do != nil {
+		if do := p.Dispatch(time.Time{}); do != nil {
 			t.Errorf("%s: it is written to again: %v", tt.rule, do)
 		}
 	}

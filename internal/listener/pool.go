@@ -13,19 +13,23 @@
 // A start of the process brings every state back to ACKNOWLEDGED, and nothing else ends UNKNOWN.
 //
 // An event that was accepted is in one place at any time: queued, in the hands of one member,
-// processed, or discarded because newer ones needed its room. The caller's part:
+// processed, or discarded, because newer ones needed its room or the pool has ended, with a line in
+// the log. The caller's part:
 //
 //	if pool.Wants(e.Type()) { do(pool.Accept(serial, e)) }
 //	do(pool.Changed(member, state))   // each process.Changed of a member, after its own event was published
 //	do(pool.Output(member, data))     // of the member's present spawn
-//	do(pool.Dispatch())               // at the end of a turn
+//	do(pool.Dispatch(now))            // at the end of a turn, and at Deadline
+//	do(pool.End())                    // at last
 //
-// and where a Write could not be carried out, do(pool.WriteFailed(member)) and Dispatch again.
+// and where a Write could not be carried out, do(pool.WriteFailed(member, why)) and Dispatch again.
 package listener
 
 import (
 	"container/list"
 	"log/slog"
+	"slices"
+	"time"
 
 	"holdfast/internal/dlog"
 	"holdfast/internal/event"
@@ -78,14 +82,41 @@ type item struct {
 	event      event.Event
 	serial     uint64
 	poolSerial uint64
+	sent       time.Time // last
+	rejections int       // by an answer, not by the end of a process
+	vain       bool      // it came when no listener could be told, and none has been
 }
+
+// An event that was rejected quickRejections times is sent again only when rejectionPause has passed
+// since it was sent.
+//
+// Differs: the original sends it again at once and for ever. A listener that can't do its work would
+// take a processor, and drive everything else out of the log.
+const (
+	quickRejections = 5
+	rejectionPause  = time.Second
+)
+
+// due is when i may be sent.
+func (i *item) due() time.Time {
+	if i.rejections < quickRejections {
+		return time.Time{}
+	}
+	return i.sent.Add(rejectionPause)
+}
+
+// answerWithin is how long a listener may have an event in hand before the log says so.
+//
+// Differs: the original never says a word. A listener that hangs takes its pool with it, and what
+// one notices first is that events are lost.
+const answerWithin = time.Minute
 
 // Counts is what became of a pool's events since it was made.
 type Counts struct {
 	Accepted  uint64
 	Processed uint64 // answered with OK
 	Rejected  uint64 // sent and put back: another answer, or none because the process ended
-	Discarded uint64 // lost: the queue was full
+	Discarded uint64 // lost: the queue was full, or the pool has ended
 
 	Queued, InFlight int // now
 }
@@ -121,10 +152,16 @@ func (p *Pool) State(member int) State { return p.members[member].state }
 // every pool that takes it; an event that no pool wants uses up no number.
 func (p *Pool) Accept(serial uint64, e event.Event) []Action {
 	p.counts.Accepted++
-	i := &item{event: e, serial: serial, poolSerial: p.serial.Next()}
+	i := &item{event: e, serial: serial, poolSerial: p.serial.Next(), vain: p.vain(e)}
 	p.makeRoom()
 	p.queue.PushBack(i)
 	return p.done()
+}
+
+// vain tells whether e is news of the pool's own processes, or none of them runs.
+func (p *Pool) vain(e event.Event) bool {
+	s, ok := e.(event.ProcessState)
+	return ok && s.Group == p.o.Name || !slices.ContainsFunc(p.members, func(m member) bool { return m.running })
 }
 
 // Changed takes the news that the process of a member is in another state now. Its output up to
@@ -147,7 +184,8 @@ func (p *Pool) Changed(member int, to process.State) []Action {
 
 // Dispatch sends the oldest events to the members whose process is RUNNING and that are READY, the
 // first ones first.
-func (p *Pool) Dispatch() []Action {
+func (p *Pool) Dispatch(now time.Time) []Action {
+	p.remind(now)
 	sent := false
 	for n := range p.members {
 		m := &p.members[n]
@@ -155,11 +193,12 @@ func (p *Pool) Dispatch() []Action {
 			continue
 		}
 		front := p.queue.Front()
-		if front == nil {
-			return p.done()
+		if front == nil || now.Before(front.Value.(*item).due()) {
+			break
 		}
 		i := p.queue.Remove(front).(*item)
-		m.event, m.state, m.missing = i, Busy, noLength
+		i.sent, i.vain = now, false
+		m.event, m.state, m.missing, m.reminded = i, Busy, noLength, false
 		v := event.Envelope{Server: p.o.Server, Serial: i.serial, Pool: p.o.Name, PoolSerial: i.poolSerial}
 		p.do = append(p.do, Write{n, v.Pack(i.event), Log{dlog.Debug, sentText(i.serial, m.name)}})
 		sent = true
@@ -171,17 +210,50 @@ func (p *Pool) Dispatch() []Action {
 	return p.done()
 }
 
+// remind says once of each event in hand that it is there for long.
+func (p *Pool) remind(now time.Time) {
+	for n := range p.members {
+		m := &p.members[n]
+		if at := m.remindAt(); !at.IsZero() && !now.Before(at) {
+			m.reminded = true
+			p.log(dlog.Warn, noAnswerText(m.name, m.event))
+		}
+	}
+}
+
+// Deadline is when Dispatch has something to do even if nothing happens until then; zero: never. It is
+// behind the now of the last Dispatch.
+func (p *Pool) Deadline() (at time.Time) {
+	earlier := func(t time.Time) {
+		if at.IsZero() || !t.IsZero() && t.Before(at) {
+			at = t
+		}
+	}
+	for n := range p.members {
+		m := &p.members[n]
+		earlier(m.remindAt())
+		if front := p.queue.Front(); front != nil && m.eligible() {
+			earlier(front.Value.(*item).due())
+		}
+	}
+	return at
+}
+
 // WriteFailed takes the news that the last Write to a member could not be carried out. The event
 // goes back to the head of the queue, for another member.
 //
 // Differs: the original tries a member whose stdin is closed again on every turn of its loop, and
-// logs it each time (quirks 84). Here it gets nothing more until it is started again.
-func (p *Pool) WriteFailed(member int) []Action {
+// logs it each time (quirks 84). Here it gets nothing more until it is started again, and the log
+// says that.
+func (p *Pool) WriteFailed(member int, why error) []Action {
 	m := &p.members[member]
-	m.deaf = true
+	if !m.deaf && m.alive {
+		m.deaf = true
+		p.log(dlog.Warn, deafText(m.name, why))
+	}
 	i := m.event
 	if i == nil {
-		return nil // it has answered, or ended, meanwhile
+		return p.done() // it has answered, or ended, meanwhile
 	}
 	p.log(dlog.Debug, epipeText(i.serial, m.name))
 	spoken := len(m.pending) > 0 || m.missing != noLength
@@ -190,6 +262,36 @@ func (p *Pool) WriteFailed(member int) []Action {
 	if spoken { // nobody has asked it anything
 		p.enter(m, Unknown)
 	}
+	return p.done()
+}
+
+// End gives up the events that are left, since the pool is removed or the daemon ends.
+//
+// Differs: the original loses them in silence. No pool can be told of the end of its own processes and of
+// what comes behind it, so that alone is no reason to warn.
+func (p *Pool) End() []Action {
+	var left []*item
+	for n := range p.members {
+		if m := &p.members[n]; m.event != nil {
+			left = append(left, m.event)
+			*m = member{name: m.name}
+		}
+	}
+	for e := p.queue.Front(); e != nil; e = e.Next() {
+		left = append(left, e.Value.(*item))
+	}
+	p.queue.Init()
+	if len(left) == 0 {
+		return nil
+	}
+	p.counts.Discarded += uint64(len(left))
+	level := dlog.Info
+	for _, i := range left {
+		if !i.vain {
+			level = dlog.Warn
+		}
+	}
+	p.log(level, endText(p.o.Name, len(left)))
 	return p.done()
 }
 

@@ -1,6 +1,7 @@
 package listener
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
 
@@ -49,7 +51,7 @@ func TestScripts(t *testing.T) {
 // play carries out a script and returns it with the output as it was.
 func play(t *testing.T, script string) string {
 	var out strings.Builder
-	sc := &scene{t: t, broken: map[int]bool{}}
+	sc := &scene{t: t, broken: map[int]bool{}, now: time.Unix(1700000000, 0)}
 	for line := range strings.Lines(script) {
 		line = strings.TrimSuffix(line, "\n")
 		if strings.HasPrefix(line, "  ") {
@@ -74,8 +76,11 @@ type scene struct {
 	names  []string
 	serial event.Serial
 	broken map[int]bool // members whose stdin is closed
+	now    time.Time
 	lines  []string
 }
+
+var errClosed = errors.New("stdin is closed")
 
 func (sc *scene) do(command string) {
 	word, rest, _ := strings.Cut(command, " ")
@@ -96,13 +101,33 @@ func (sc *scene) do(command string) {
 		}
 	case "tick":
 		sc.publish(event.Tick{Period: 5, When: 5})
+	case "wait": // wait DURATION: until then nothing happens
+		d, err := time.ParseDuration(rest)
+		if err != nil {
+			sc.t.Fatal(err)
+		}
+		for until := sc.now.Add(d); ; {
+			at := sc.pool.Deadline()
+			if at.IsZero() || at.After(until) {
+				sc.now = until
+				return
+			}
+			sc.now = at
+			sc.lines = append(sc.lines, at.Sub(until.Add(-d)).String()+" later")
+			sc.carryOut(sc.pool.Dispatch(at))
+		}
+	case "end":
+		sc.carryOut(sc.pool.End())
+		return
 	case "counts":
 		sc.lines = append(sc.lines, strings.Trim(fmt.Sprintf("%+v", sc.pool.Counts()), "{}"))
 		return
+	case "state": // state NAME: one of its PROCESS_STATE events
+		sc.publish(event.ProcessState{Name: rest, Group: rest, Change: process.Changed{To: process.Stopped}})
 	default: // MEMBER PROCESSSTATE, MEMBER says "TEXT", MEMBER closes
 		sc.member(word, rest)
 	}
-	sc.carryOut(sc.pool.Dispatch())
+	sc.carryOut(sc.pool.Dispatch(sc.now))
 }
 
 func (sc *scene) publish(e event.Event) {
@@ -121,8 +146,13 @@ func (sc *scene) member(name, what string) {
 	if n < 0 {
 		sc.t.Fatalf("no member %s", name)
 	}
-	if what == "closes" {
+	switch what {
+	case "closes": // the next write to it fails
 		sc.broken[n] = true
+		return
+	case "breaks": // what was written to it did not all arrive
+		sc.broken[n] = true
+		sc.carryOut(sc.pool.WriteFailed(n, errClosed))
 		return
 	}
 	if quoted, ok := strings.CutPrefix(what, "says "); ok {
@@ -155,8 +185,8 @@ func (sc *scene) carryOut(do []Action) {
 			sc.log(a)
 		case Write:
 			if sc.broken[a.Member] {
-				sc.carryOut(sc.pool.WriteFailed(a.Member))
-				sc.carryOut(sc.pool.Dispatch())
+				sc.carryOut(sc.pool.WriteFailed(a.Member, errClosed))
+				sc.carryOut(sc.pool.Dispatch(sc.now))
 				continue
 			}
 			sc.lines = append(sc.lines, fmt.Sprintf("write to %s: %q", sc.names[a.Member], a.Data))
@@ -166,6 +196,6 @@ func (sc *scene) carryOut(do []Action) {
 }
 
 func (sc *scene) log(l Log) {
-	level := map[any]string{dlog.Error: "ERRO", dlog.Warn: "WARN", dlog.Debug: "DEBG"}[l.Level]
+	level := map[any]string{dlog.Error: "ERRO", dlog.Warn: "WARN", dlog.Info: "INFO", dlog.Debug: "DEBG"}[l.Level]
 	sc.lines = append(sc.lines, level+" "+l.Text)
 }

@@ -3,11 +3,12 @@ package listener
 import (
 	"fmt"
 	"strconv"
+	"time"
 
 	"holdfast/internal/event"
 )
 
-// The lines of this file are Supervisor's to the byte (spec events §5, §6).
+// The lines of this file are Supervisor's to the byte (spec events §5, §6), but for the last three.
 
 func changedText(name string, from, to State) string {
 	return name + ": " + from.String() + " -> " + to.String()
@@ -39,6 +40,18 @@ func rebufferingText(serial uint64, pool string, queued, size int) string {
 
 func overflowText(pool string, serial uint64) string {
 	return fmt.Sprintf("pool %s event buffer overflowed, discarding event %d", pool, serial)
+}
+
+func endText(pool string, n int) string {
+	return fmt.Sprintf("pool %s has ended, events discarded: %d", pool, n)
+}
+
+func noAnswerText(name string, i *item) string {
+	return fmt.Sprintf("%s: has not answered event %d (%s) in %d seconds", name, i.serial, i.event.Type(), answerWithin/time.Second)
+}
+
+func deafText(name string, why error) string {
+	return name + ": will receive no events until it is started again: " + why.Error()
 }
 
 // String is the name of the state, in capitals.

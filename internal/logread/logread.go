@@ -24,14 +24,14 @@ var ErrBadArguments = errors.New("bad arguments")
 // length 0, counts from the end: the last -offset bytes, or all if there are less. An offset
 // beyond the end is an empty slice.
 func Read(path string, offset, length int64) (string, error) {
-	if length < 0 || offset < 0 && length != 0 {
-		return "", ErrBadArguments
-	}
-	f, size, err := open(path)
+	f, size, err := open(path) // before the look at the arguments, as in the original
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
+	if length < 0 || offset < 0 && length != 0 {
+		return "", ErrBadArguments
+	}
 	if offset < 0 {
 		offset = max(size+offset, 0)
 	}

@@ -20,6 +20,7 @@ type param struct {
 // The parameters that methods have.
 var (
 	nameParam   = param{typ: "string", name: "name", take: takeString}
+	groupParam  = param{typ: "string", name: "name", take: takeGroup}
 	waitParam   = param{typ: "boolean", name: "wait", take: takeTruth, omitted: true}
 	signalParam = param{typ: "string", name: "signal", take: takeSignal}
 	offsetParam = param{typ: "int", name: "offset", take: takeInt}
@@ -44,6 +45,14 @@ func takeString(name string, v any) (any, error) {
 	return nil, wrongType(name, "a string")
 }
 
+// takeGroup refuses the empty name, with which the supervisor means all groups.
+func takeGroup(name string, v any) (any, error) {
+	if v == "" {
+		return nil, fault(badName, "")
+	}
+	return takeString(name, v)
+}
+
 func takeArray(name string, v any) (any, error) {
 	if a, ok := v.([]any); ok {
 		return a, nil
@@ -65,11 +74,11 @@ func takeChars(_ string, v any) (any, error) {
 
 // takeSignal returns the signal as a client would write it in text.
 func takeSignal(name string, v any) (any, error) {
-	switch v := v.(type) {
-	case string:
-		return v, nil
-	case int64:
-		return strconv.FormatInt(v, 10), nil
+	if s, ok := v.(string); ok {
+		return s, nil
+	}
+	if n, err := takeInt(name, v); err == nil {
+		return strconv.FormatInt(n.(int64), 10), nil
 	}
 	return nil, wrongType(name, "a signal's name or number")
 }

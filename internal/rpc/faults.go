@@ -15,6 +15,7 @@ const (
 	badArguments         = 3
 	signatureUnsupported = 4
 	badName              = 10
+	badSignal            = 11
 	noFile               = 20
 	failed               = 30
 	success              = 80 // only as a status
@@ -32,7 +33,7 @@ var faults = []struct {
 	{signatureUnsupported, "SIGNATURE_UNSUPPORTED", ""},
 	{6, "SHUTDOWN_STATE", supervisor.ErrShutdownState},
 	{badName, "BAD_NAME", supervisor.ErrBadName},
-	{11, "BAD_SIGNAL", supervisor.ErrBadSignal},
+	{badSignal, "BAD_SIGNAL", supervisor.ErrBadSignal},
 	{noFile, "NO_FILE", supervisor.ErrNoFile},
 	{21, "NOT_EXECUTABLE", supervisor.ErrNotExecutable},
 	{failed, "FAILED", supervisor.ErrFailed},
@@ -45,7 +46,8 @@ var faults = []struct {
 	{92, "CANT_REREAD", supervisor.ErrCantReread},
 }
 
-// fault returns the fault of that code; extra is put behind its name, empty for none.
+// fault returns the fault of that code; extra is put behind its name, empty for none. A client's name
+// or signal is told even if it is empty.
 func fault(code int, extra string) *xmlrpc.Fault {
 	text := "UNKNOWN"
 	for _, f := range faults {
@@ -53,7 +55,7 @@ func fault(code int, extra string) *xmlrpc.Fault {
 			text = f.name
 		}
 	}
-	if extra != "" {
+	if extra != "" || code == badName || code == badSignal {
 		text += ": " + extra
 	}
 	return &xmlrpc.Fault{Code: code, String: text}

@@ -138,7 +138,7 @@ func configStruct(i supervisor.ConfigInfo) xmlrpc.Struct {
 		xmlrpc.Member{Name: "stopsignal", Value: int(p.StopSignal)},
 		xmlrpc.Member{Name: "stopwaitsecs", Value: p.StopWaitSecs})
 	s = append(s, logMembers("stderr", p.Stderr)...)
-	return append(s, xmlrpc.Member{Name: "serverurl", Value: orNone(p.ServerURL, p.ServerURL != "")})
+	return append(s, xmlrpc.Member{Name: "serverurl", Value: orNone(p.ServerURL, p.ServerURLSet)})
 }
 
 func logMembers(channel string, l config.Log) xmlrpc.Struct {

@@ -91,17 +91,17 @@ var supervisorMethods = []method{
 		do: func(c *call) (any, error) { return true, c.api.RemoveGroup(c.ctx, c.text(0)) }},
 
 	{name: "startProcess", returns: "boolean", params: []param{nameParam, waitParam}, help: "Start a process; with wait return when it is RUNNING. " + groupHelp, do: startProcess},
-	{name: "startProcessGroup", returns: "array", params: []param{nameParam, waitParam}, help: "Start all processes of a group. " + resultsHelp,
+	{name: "startProcessGroup", returns: "array", params: []param{groupParam, waitParam}, help: "Start all processes of a group. " + resultsHelp,
 		do: func(c *call) (any, error) { return results(c.api.StartGroup(c.ctx, c.text(0), c.truth(1))) }},
 	{name: "startAllProcesses", returns: "array", params: []param{waitParam}, help: "Start all processes. " + resultsHelp,
 		do: func(c *call) (any, error) { return results(c.api.StartAll(c.ctx, c.truth(0))) }},
 	{name: "stopProcess", returns: "boolean", params: []param{nameParam, waitParam}, help: "Stop a process; with wait return when it is stopped. " + groupHelp, do: stopProcess},
-	{name: "stopProcessGroup", returns: "array", params: []param{nameParam, waitParam}, help: "Stop all processes of a group. " + resultsHelp,
+	{name: "stopProcessGroup", returns: "array", params: []param{groupParam, waitParam}, help: "Stop all processes of a group. " + resultsHelp,
 		do: func(c *call) (any, error) { return results(c.api.StopGroup(c.ctx, c.text(0), c.truth(1))) }},
 	{name: "stopAllProcesses", returns: "array", params: []param{waitParam}, help: "Stop all processes. " + resultsHelp,
 		do: func(c *call) (any, error) { return results(c.api.StopAll(c.ctx, c.truth(0))) }},
 	{name: "signalProcess", returns: "boolean", params: []param{nameParam, signalParam}, help: "Send a signal, by name or number, to a process. " + groupHelp, do: signalProcess},
-	{name: "signalProcessGroup", returns: "array", params: []param{nameParam, signalParam}, help: "Send a signal to all processes of a group. " + resultsHelp,
+	{name: "signalProcessGroup", returns: "array", params: []param{groupParam, signalParam}, help: "Send a signal to all processes of a group. " + resultsHelp,
 		do: func(c *call) (any, error) { return results(c.api.SignalGroup(c.ctx, c.text(0), c.text(1))) }},
 	{name: "signalAllProcesses", returns: "array", params: []param{signalParam}, help: "Send a signal to all processes. " + resultsHelp,
 		do: func(c *call) (any, error) { return results(c.api.SignalAll(c.ctx, c.text(0))) }},
@@ -140,7 +140,7 @@ func apiVersion(*call) (any, error) { return "3.0", nil }
 // wholeGroup tells whether a name means all processes of a group: "group:*" or "group:".
 func wholeGroup(name string) (group string, ok bool) {
 	group, process, ok := strings.Cut(name, ":")
-	return group, ok && (process == "" || process == "*")
+	return group, ok && group != "" && (process == "" || process == "*")
 }
 
 // oneProcess returns a name that means one process.
@@ -154,21 +154,21 @@ func (c *call) oneProcess(i int) (string, error) {
 
 func startProcess(c *call) (any, error) {
 	if group, ok := wholeGroup(c.text(0)); ok {
-		return results(c.api.StartGroup(c.ctx, group, c.truth(1)))
+		return c.groupResults(c.api.StartGroup(c.ctx, group, c.truth(1)))
 	}
 	return true, c.api.StartProcess(c.ctx, c.text(0), c.truth(1))
 }
 
 func stopProcess(c *call) (any, error) {
 	if group, ok := wholeGroup(c.text(0)); ok {
-		return results(c.api.StopGroup(c.ctx, group, c.truth(1)))
+		return c.groupResults(c.api.StopGroup(c.ctx, group, c.truth(1)))
 	}
 	return true, c.api.StopProcess(c.ctx, c.text(0), c.truth(1))
 }
 
 func signalProcess(c *call) (any, error) {
 	if group, ok := wholeGroup(c.text(0)); ok {
-		return results(c.api.SignalGroup(c.ctx, group, c.text(1)))
+		return c.groupResults(c.api.SignalGroup(c.ctx, group, c.text(1)))
 	}
 	return true, c.api.SignalProcess(c.ctx, c.text(0), c.text(1))
 }
@@ -209,6 +209,14 @@ func reloadConfig(c *call) (any, error) {
 		return nil, err
 	}
 	return []any{[]any{added, changed, removed}}, nil
+}
+
+// groupResults is results for a name that means a whole group, which a fault tells as it was given.
+func (c *call) groupResults(rs []supervisor.Result, err error) (any, error) {
+	if errors.Is(err, supervisor.ErrBadName) {
+		return nil, fault(badName, c.text(0))
+	}
+	return results(rs, err)
 }
 
 // results is the outcome for each process of a call on several.

@@ -10,9 +10,12 @@ import (
 
 // PostOutput brings what the process that was spawned under the number spawn has written: a piece
 // of its output where it is an event listener or has events enabled for that channel, or, for comm,
-// what stood between capture tokens. It keeps data, and never blocks.
+// what stood between capture tokens. It keeps data.
+//
+// It waits while too much output is on its way to the loop, so that a program that floods is slowed down,
+// as by a pipe that is full. The caller holds no lock that Hands want.
 func (s *Supervisor) PostOutput(spawn uint64, ch event.Channel, comm bool, data []byte) {
-	s.mail.put(func() {
+	s.mail.putBytes(len(data), func() {
 		p := s.spawns[spawn]
 		switch {
 		case p == nil:
@@ -24,6 +27,16 @@ func (s *Supervisor) PostOutput(spawn uint64, ch event.Channel, comm bool, data 
 		default:
 			s.publish(event.ProcessLog{Name: p.config.Name, Group: p.group.config.Name, PID: p.record.PID,
 				Channel: ch, Data: string(data)})
+		}
+	})
+}
+
+// PostStdinBroken brings the news that the process that was spawned under the number spawn has closed its
+// stdin before all that was written to it has arrived. It never blocks.
+func (s *Supervisor) PostStdinBroken(spawn uint64, why error) {
+	s.mail.put(func() {
+		if p := s.spawns[spawn]; p != nil && p.group.pool != nil {
+			s.perform(p.group, p.group.pool.WriteFailed(p.member, why))
 		}
 	})
 }
@@ -55,7 +68,16 @@ func (s *Supervisor) changed(p *proc, c process.Changed) {
 func (s *Supervisor) dispatch() {
 	for _, g := range s.groups {
 		if g.pool != nil {
-			s.perform(g, g.pool.Dispatch())
+			s.perform(g, g.pool.Dispatch(time.Now()))
+		}
+	}
+}
+
+// endPools has the pools give up what is left.
+func (s *Supervisor) endPools() {
+	for _, g := range s.groups {
+		if g.pool != nil {
+			s.perform(g, g.pool.End())
 		}
 	}
 }
@@ -86,12 +108,13 @@ func (s *Supervisor) perform(g *group, do []listener.Action) {
 		case listener.Log:
 			s.log(a.Level, a.Text)
 		case listener.Write:
-			if err := s.Hands.WriteStdin(g.procs[a.Member].record.Spawn, a.Data); err == nil {
+			err := s.Hands.WriteStdin(g.procs[a.Member].record.Spawn, a.Data)
+			if err == nil {
 				s.log(a.Done.Level, a.Done.Text)
 				continue
 			}
-			s.perform(g, g.pool.WriteFailed(a.Member))
-			s.perform(g, g.pool.Dispatch()) // another member may take it
+			s.perform(g, g.pool.WriteFailed(a.Member, err))
+			s.perform(g, g.pool.Dispatch(time.Now())) // another member may take it
 		}
 	}
 }

@@ -131,6 +131,9 @@ func (s *Supervisor) RemoveGroup(_ context.Context, name string) error {
 			s.forget(p.record.Spawn)
 			p.removed = true
 		}
+		if g.pool != nil {
+			s.perform(g, g.pool.End())
+		}
 		s.groups = slices.DeleteFunc(s.groups, func(o *group) bool { return o == g })
 		s.publish(event.ProcessGroup{Name: name, Removed: true})
 		s.wantTicks()

@@ -258,6 +258,8 @@ func (sc *scene) do(command string) {
 		sc.mu.Lock()
 		sc.deaf = arg(0)
 		sc.mu.Unlock()
+	case "broken": // broken NAME: it has closed its stdin, and not all that was written to it has arrived
+		sc.sup.PostStdinBroken(sc.number(arg(0)), errors.New("stdin is closed"))
 	case "forget": // forget GROUP: it is no longer in the file
 		sc.file.Groups = slices.DeleteFunc(sc.file.Groups, func(g config.Group) bool { return g.Name == arg(0) })
 	case "spoil": // spoil TEXT: the file has an error, in no group
@@ -412,16 +414,18 @@ func (sc *scene) run() {
 }
 
 // listener NAME BUFFER EVENTS... puts an event listener with the manual's defaults, but startsecs=0,
-// into the file. EVENTS may hold processes=N.
+// into the file. EVENTS may hold processes=N and autorestart=true.
 func (sc *scene) listener(args []string) {
 	buffer, err := strconv.Atoi(args[1])
 	if err != nil {
 		sc.t.Fatal(err)
 	}
-	n, events := 1, []string{}
+	n, restart, events := 1, config.RestartNever, []string{}
 	for _, e := range args[2:] {
 		if v, ok := strings.CutPrefix(e, "processes="); ok {
 			n, _ = strconv.Atoi(v)
+		} else if e == "autorestart=true" {
+			restart = config.RestartAlways
 		} else {
 			events = append(events, e)
 		}
@@ -434,7 +438,7 @@ func (sc *scene) listener(args []string) {
 			name += strconv.Itoa(i)
 		}
 		g.Processes = append(g.Processes, config.Process{Name: name, Group: args[0], Program: args[0], Command: "/bin/listen",
-			Priority: 999, AutoStart: true, ExitCodes: []int{0}, StopSignal: syscall.SIGTERM, StopWaitSecs: 10})
+			Priority: 999, AutoStart: true, AutoRestart: restart, ExitCodes: []int{0}, StopSignal: syscall.SIGTERM, StopWaitSecs: 10})
 	}
 	sc.file.Groups = append([]config.Group{g}, sc.file.Groups...)
 }

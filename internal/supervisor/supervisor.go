@@ -139,6 +139,7 @@ func awaitsFacts(r *process.Record) bool {
 // shutdown or a restart that was asked for has stopped everything: MoodShutdown or
 // MoodRestarting.
 func (s *Supervisor) Run(groups []*config.Group) Mood {
+	defer s.endPools()
 	defer s.mail.close()
 	for _, g := range groups {
 		s.add(g)
@@ -295,6 +296,14 @@ func (s *Supervisor) nextDeadline() time.Time {
 	var at time.Time
 	if len(s.deadlines) > 0 {
 		at = s.deadlines[0].nextDeadline()
+	}
+	for _, g := range s.groups {
+		if g.pool == nil {
+			continue
+		}
+		if d := g.pool.Deadline(); !d.IsZero() && (at.IsZero() || d.Before(at)) {
+			at = d
+		}
 	}
 	if s.mood != MoodRunning && (at.IsZero() || s.nextReport.Before(at)) {
 		at = s.nextReport
