@@ -20,12 +20,18 @@ import (
 
 const benchLine = 100
 
-// childWriter writes so many lines of 100 bytes to stdout, each with a write of its own.
-func childWriter(lines string) {
-	n, _ := strconv.Atoi(lines)
+// childWriter writes so many lines of 100 bytes to stdout, each with a write of its own, and a pause
+// behind it.
+func childWriter(arg string) {
+	var lines, pause int64 // in nanoseconds
+	fmt.Sscan(arg, &lines, &pause)
 	line := append(bytes.Repeat([]byte{'x'}, benchLine-1), '\n')
-	for range n {
+	wait := unix.NsecToTimespec(pause)
+	for range lines {
 		unix.Write(1, line)
+		if pause > 0 {
+			unix.Nanosleep(&wait, nil)
+		}
 	}
 }
 
@@ -35,8 +41,9 @@ func cpu(who int) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// BenchmarkLines logs what another process writes, a line of 100 bytes at a time and as fast as it
-// can. cpu-s/GiB is what this process spends on a GiB of that, writer-s/GiB what the writer does.
+// BenchmarkLines logs what another process writes, a line of 100 bytes at a time, as fast as it can or
+// with pauses. cpu-s/GiB is what this process spends on a GiB of that, writer-s/GiB what the writer
+// does.
 func BenchmarkLines(b *testing.B) {
 	log := slog.New(slog.DiscardHandler)
 	for _, way := range []struct {
@@ -59,7 +66,24 @@ func BenchmarkLines(b *testing.B) {
 			o.copying = true
 			o.run()
 		}},
-		{"seen", func(r *os.File, path string) {
+		{"look in the pipe", func(r *os.File, path string) {
+			s, err := NewLogs(log).Open(config.Log{File: path})
+			if err != nil {
+				b.Fatal(err)
+			}
+			<-Start(r, s, "web", log, Look{CaptureMaxBytes: 1 << 20}).Done()
+		}},
+		{"look by reading", func(r *os.File, path string) {
+			s, err := NewLogs(log).Open(config.Log{File: path})
+			if err != nil {
+				b.Fatal(err)
+			}
+			o := newOutput(r, s, "web", log)
+			looking(Look{CaptureMaxBytes: 1 << 20})(o)
+			o.view.reads = true
+			o.run()
+		}},
+		{"strip", func(r *os.File, path string) {
 			s, err := NewLogs(log).Open(config.Log{File: path})
 			if err != nil {
 				b.Fatal(err)
@@ -83,17 +107,20 @@ func BenchmarkLines(b *testing.B) {
 			}
 		}},
 	} {
-		for _, size := range []int{64 << 10, 1 << 20} {
-			b.Run(fmt.Sprintf("%s, pipe of %d KiB", way.name, size>>10), func(b *testing.B) {
+		for _, c := range []struct {
+			size  int
+			pause time.Duration
+		}{{64 << 10, 0}, {1 << 20, 0}, {1 << 20, 50 * time.Microsecond}, {1 << 20, 2 * time.Millisecond}} {
+			b.Run(fmt.Sprintf("%s, pipe of %d KiB, pauses of %v", way.name, c.size>>10, c.pause), func(b *testing.B) {
 				path := filepath.Join(b.TempDir(), "log")
 				r, w, err := os.Pipe()
 				if err != nil {
 					b.Fatal(err)
 				}
 				raw, _ := r.SyscallConn()
-				raw.Control(func(fd uintptr) { unix.FcntlInt(fd, unix.F_SETPIPE_SZ, size) })
+				raw.Control(func(fd uintptr) { unix.FcntlInt(fd, unix.F_SETPIPE_SZ, c.size) })
 				cmd := exec.Command(os.Args[0])
-				cmd.Env = append(os.Environ(), "CAPTURE_TEST_CHILD=writer", "CAPTURE_TEST_ARG="+strconv.Itoa(b.N))
+				cmd.Env = append(os.Environ(), "CAPTURE_TEST_CHILD=writer", fmt.Sprintf("CAPTURE_TEST_ARG=%d %d", b.N, c.pause))
 				cmd.Stdout = w
 				b.SetBytes(benchLine)
 				self, child := cpu(unix.RUSAGE_SELF), cpu(unix.RUSAGE_CHILDREN)

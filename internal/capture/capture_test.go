@@ -27,15 +27,25 @@ func TestMain(m *testing.M) {
 	case "daemon":
 		childToStdout(arg)
 		return
-	case "reader":
-		childReader(arg)
+	case "killable":
+		childKillable(arg, false)
+		return
+	case "looking killable":
+		childKillable(arg, true)
 		return
 	case "writer":
 		childWriter(arg)
 		return
 	}
-	devNull() // these two stay, so they are no leak of the first test
+	devNull() // these stay, so they are no leak of the first test
 	thePoller()
+	var all []*sidePipe
+	for range cap(sidePipes) {
+		all = append(all, takeSidePipe())
+	}
+	for _, p := range all {
+		p.release()
+	}
 	os.Exit(m.Run())
 }
 
@@ -176,10 +186,21 @@ func (k *rig) ended(o *Output) {
 	}
 }
 
+// rotated is what the file and its backups hold together.
+func (k *rig) rotated(name string, backups int) string {
+	k.Helper()
+	var b strings.Builder
+	for i := backups; i >= 1; i-- {
+		b.WriteString(k.read(fmt.Sprintf("%s.%d", name, i)))
+	}
+	b.WriteString(k.read(name))
+	return b.String()
+}
+
 func copying(o *Output) { o.copying = true }
 
 // looking gives an output a Look.
-func looking(l Look) func(*Output) { return func(o *Output) { o.view = &view{Look: l} } }
+func looking(l Look) func(*Output) { return func(o *Output) { o.view = newView(l) } }
 
 func countFDs(t *testing.T) int {
 	entries, err := os.ReadDir("/proc/self/fd")
@@ -197,6 +218,7 @@ var ways = []struct {
 	{"spliced", func(*Output) {}},
 	{"copied", copying},
 	{"seen", looking(Look{Chunk: func([]byte) {}})},
+	{"read", looking(Look{StripANSI: true})},
 }
 
 func allWays(t *testing.T, f func(k *rig, how func(*Output))) {

@@ -2,10 +2,11 @@
 // stdout_logfile, stderr_logfile).
 //
 // The bytes go by splice(2): the kernel takes them out of the pipe as it puts them into the file, so
-// whenever the daemon dies, each byte is in the one or in the other. Where that isn't possible
-// (terminals, some filesystems, an inherited descriptor that appends) they are copied. They are
-// copied too, and only then, where they have to be seen: for strip_ansi, capture mode, log events,
-// syslog and the daemon's log at debug level.
+// whenever the daemon dies, each byte is in the one or in the other. Where they have to be seen (for
+// capture mode, log events, syslog and the daemon's log at debug level) tee(2) shows them first, and
+// they stay in the pipe until it is known what becomes of them. They are copied where there is no
+// other way: to terminals, some filesystems and inherited descriptors that append, and for
+// strip_ansi, which changes them.
 //
 //	Logs     all open log files, one for each path, however many outputs write to it
 //	Sink     one output's hold on a log file, or on none

@@ -2,14 +2,16 @@ package capture
 
 import "bytes"
 
-// A Look says what is to be done with an output's bytes on their way into the log. Such bytes are
-// read and written, and a daemon that is killed takes a chunk with it. With a zero Look nothing has
-// to see them, and they are spliced.
+// A Look says what is to be done with an output's bytes on their way into the log. They are seen
+// while they are in the pipe, and go on from there as those that nobody sees.
 //
 // The functions are called on the Output's goroutine, in the order of the output and before what
-// they get is in the log. They must not wait. What they get is theirs.
+// they get is in the log, so that after a daemon that was killed the next one may call them with the
+// same again. While they wait, the output does. What they get is theirs.
 type Look struct {
-	StripANSI bool // the log and all functions but Raw get the output without control sequences
+	// StripANSI takes control sequences out of what the log and all functions but Raw get. So the
+	// bytes are read and written, and a daemon that is killed takes a chunk with it.
+	StripANSI bool
 
 	// CaptureMaxBytes switches the capture tokens on: they are taken out of the output, and what
 	// stands between them does not go into the log but to Comm, its last so many bytes. If the
@@ -32,17 +34,67 @@ func (l *Look) wanted() bool {
 // A view is a Look at one output.
 type view struct {
 	Look
+	reads bool // the bytes are read, since they don't stay as they are or there is no tee
+
 	tokens   tokens
 	ansi     ansi
 	lines    lines
 	captured []byte // since the begin token
 
+	// What was shown is still in the pipe, unless it was read: first what runs tell of, then a capture
+	// that is not at its end, then what tokens withholds.
+	runs []run
+	open int // bytes of that capture, with its begin token
+
 	// Of one call.
 	part []byte // not yet given to anybody
-	out  []byte // for the log
+	out  []byte // for the log, if it reads
 }
 
-// show looks at p, which was read, and appends to dst what of it is for the log.
+// A run says what is to become of the next bytes.
+type run struct {
+	n    int    // so many in the pipe go into the log
+	drop bool   // no: they are taken out
+	text []byte // or these go into the log, which are in the pipe no more
+}
+
+func newView(l Look) *view { return &view{Look: l, reads: l.StripANSI} }
+
+// seen is how many bytes at the head of the pipe were shown.
+func (v *view) seen() int {
+	n := v.open
+	if !v.reads {
+		n += v.tokens.matched
+	}
+	for _, r := range v.runs {
+		n += r.n
+	}
+	return n
+}
+
+// then adds r to runs.
+func (v *view) then(r run) {
+	i := len(v.runs) - 1
+	switch {
+	case r.n == 0 && len(r.text) == 0:
+	case r.n > 0 && i >= 0 && v.runs[i].n > 0 && v.runs[i].drop == r.drop:
+		v.runs[i].n += r.n
+	default:
+		v.runs = append(v.runs, r)
+	}
+}
+
+// gone notes that n bytes of the first run are where they should be.
+func (v *view) gone(n int) {
+	if v.runs[0].n -= n; v.runs[0].n > 0 {
+		return
+	}
+	if v.runs = v.runs[1:]; len(v.runs) == 0 {
+		v.runs = nil
+	}
+}
+
+// show looks at p. What of it is for the log it appends to dst if it reads, else it adds to runs.
 func (v *view) show(dst, p []byte) []byte {
 	if v.Raw != nil {
 		v.Raw(bytes.Clone(p))
@@ -57,14 +109,27 @@ func (v *view) show(dst, p []byte) []byte {
 	})
 }
 
-// end appends to dst what was withheld, and forgets what came before: the child has ended.
+// giveWay ends the waiting of bytes that fill the pipe: a capture goes on without them, and what may
+// begin a token is text.
+func (v *view) giveWay() {
+	if v.open > 0 {
+		v.then(run{n: v.open, drop: true})
+		v.open = 0
+		return
+	}
+	v.with(nil, func() {
+		v.tokens.end(v.text)
+		v.pass(v.tokens.inside)
+	})
+}
+
+// end is show for what was withheld, and forgets what came before: the child has ended.
 func (v *view) end(dst []byte) []byte {
 	return v.with(dst, func() {
 		v.tokens.end(v.text)
 		v.part = v.ansi.end(v.part)
 		v.pass(v.tokens.inside)
-		v.log(v.newest())
-		v.tokens.inside, v.captured = false, nil
+		v.uncapture()
 		if v.Syslog != nil {
 			v.lines.end(v.Syslog)
 		}
@@ -99,10 +164,16 @@ func (v *view) text(p []byte) {
 func (v *view) turn() {
 	v.part = v.ansi.end(v.part)
 	v.pass(!v.tokens.inside)
-	if !v.tokens.inside && v.Comm != nil {
+	if v.tokens.inside {
+		v.opened(len(beginToken))
+		return
+	}
+	v.opened(len(endToken))
+	v.then(run{n: v.open, drop: true})
+	if v.Comm != nil {
 		v.Comm(v.newest())
 	}
-	v.captured = nil
+	v.open, v.captured = 0, nil
 }
 
 // pass gives part to whom it concerns.
@@ -114,18 +185,41 @@ func (v *view) pass(inside bool) {
 		v.Chunk(bytes.Clone(v.part))
 	}
 	if inside {
+		v.opened(len(v.part))
 		v.capture(v.part)
 	} else {
-		v.log(v.part)
+		v.log(v.part, len(v.part))
 	}
 	v.part = v.part[:0]
 }
 
-func (v *view) log(p []byte) {
-	v.out = append(v.out, p...)
+// opened notes that n more bytes wait in the pipe for the end token.
+func (v *view) opened(n int) {
+	if !v.reads {
+		v.open += n
+	}
+}
+
+// log gives p to the log; its last n bytes are next in the pipe, unless they were read.
+func (v *view) log(p []byte, n int) {
+	if v.reads {
+		v.out = append(v.out, p...)
+	} else {
+		v.then(run{text: p[:len(p)-n]})
+		v.then(run{n: n})
+	}
 	if v.Syslog != nil {
 		v.lines.add(p, v.Syslog)
 	}
+}
+
+// uncapture gives what was captured without an end token to the log.
+func (v *view) uncapture() {
+	kept := v.newest()
+	inPipe := min(v.open, len(kept))
+	v.then(run{n: v.open - inPipe, drop: true}) // the begin token, and the oldest of too much
+	v.log(kept, inPipe)
+	v.tokens.inside, v.captured, v.open = false, nil, 0
 }
 
 // capture keeps up to twice the limit, so that not every chunk moves all that is kept.

@@ -13,17 +13,57 @@ import (
 )
 
 // seen is all that a Look at text gives.
-func seen(l Look, text string, cuts []byte) (out string, chunks, comm, lines []string) {
+func seen(l Look, text string, cuts []byte, small bool) (out string, chunks, comm, lines []string) {
 	var chunk string
 	l.Chunk = func(p []byte) { chunk += string(p) }
 	l.Comm = func(p []byte) { comm = append(comm, string(p)) }
 	l.Syslog = func(line string) { lines = append(lines, line) }
-	v := view{Look: l}
-	var log []byte
+	v := viewed{view: newView(l), small: small}
 	for _, p := range pieces(text, cuts) {
-		log = v.show(log, p)
+		v.show(p)
 	}
-	return string(v.end(log)), []string{chunk}, comm, lines
+	v.end()
+	return v.log, []string{chunk}, comm, lines
+}
+
+// A viewed is a view with the pipe and the log.
+type viewed struct {
+	*view
+	pipe, log string
+	small     bool // the pipe has no room for what waits for an end token
+}
+
+func (v *viewed) show(p []byte) {
+	if !v.reads {
+		v.pipe += string(p)
+	}
+	v.log += string(v.view.show(nil, p))
+	v.carry()
+	if v.small && v.open > 0 {
+		v.giveWay()
+		v.carry()
+	}
+}
+
+func (v *viewed) end() {
+	v.log += string(v.view.end(nil))
+	v.carry()
+}
+
+// carry does what runs say. What then is in the pipe was shown, and nothing else.
+func (v *viewed) carry() {
+	for len(v.runs) > 0 {
+		r := v.runs[0]
+		next := v.pipe[:r.n]
+		v.pipe = v.pipe[r.n:]
+		if !r.drop {
+			v.log += next + string(r.text)
+		}
+		v.gone(r.n)
+	}
+	if len(v.pipe) != v.seen() {
+		panic(fmt.Sprintf("%d bytes are in the pipe, and %d were shown of them", len(v.pipe), v.seen()))
+	}
 }
 
 func TestLook(t *testing.T) {
@@ -49,9 +89,11 @@ func TestLook(t *testing.T) {
 			log: "ac", chunk: "ab\x1bc", comm: []string{"b\x1b"}},
 	} {
 		for _, cuts := range [][]byte{nil, ones(c.text)} {
-			log, chunks, comm, _ := seen(c.look, c.text, cuts)
-			if log != c.log || chunks[0] != c.chunk || !slices.Equal(comm, c.comm) {
-				t.Errorf("%s, in %d pieces: got log %q, chunks %q, comm %q", c.name, len(cuts)+1, log, chunks[0], comm)
+			for _, small := range []bool{false, true} {
+				log, chunks, comm, _ := seen(c.look, c.text, cuts, small)
+				if log != c.log || chunks[0] != c.chunk || !slices.Equal(comm, c.comm) {
+					t.Errorf("%s, in %d pieces, in a small pipe %v: got log %q, chunks %q, comm %q", c.name, len(cuts)+1, small, log, chunks[0], comm)
+				}
 			}
 		}
 	}
@@ -59,7 +101,7 @@ func TestLook(t *testing.T) {
 
 func TestAChunkIsOneCallUnlessThereIsAToken(t *testing.T) {
 	var got []string
-	v := view{Look: Look{StripANSI: true, CaptureMaxBytes: 9, Chunk: func(p []byte) { got = append(got, string(p)) }}}
+	v := newView(Look{StripANSI: true, CaptureMaxBytes: 9, Chunk: func(p []byte) { got = append(got, string(p)) }})
 	v.show(nil, []byte("a \x1b[1m<"))
 	v.show(nil, []byte("b> \x1b[0m c"+beginToken+"d"+endToken+"e"))
 	if want := []string{"a ", "<b>  c", "d", "e"}; !slices.Equal(got, want) {
@@ -68,17 +110,17 @@ func TestAChunkIsOneCallUnlessThereIsAToken(t *testing.T) {
 }
 
 func TestAChildsEndEndsItsCapture(t *testing.T) {
-	v := view{Look: Look{CaptureMaxBytes: 9}}
-	log := v.show(nil, []byte("a"+beginToken+"b"))
+	v := viewed{view: newView(Look{CaptureMaxBytes: 9})}
+	v.show([]byte("a" + beginToken + "b"))
 	if !v.withholds() {
 		t.Error("it withholds nothing")
 	}
-	log = v.end(log)
+	v.end()
 	if v.withholds() {
 		t.Error("it still withholds something")
 	}
-	if log = v.show(log, []byte("c")); string(log) != "abc" {
-		t.Errorf("got %q", log)
+	if v.show([]byte("c")); v.log != "abc" {
+		t.Errorf("got %q", v.log)
 	}
 }
 
@@ -86,14 +128,16 @@ func FuzzLook(f *testing.F) {
 	f.Add("\x1b[1ma"+beginToken+"b\n\x1b[0m"+endToken+"\n\nc\n", []byte{3, 30, 1}, uint8(3), true)
 	f.Fuzz(func(t *testing.T, text string, cuts []byte, limit uint8, strip bool) {
 		l := Look{CaptureMaxBytes: int64(limit), StripANSI: strip}
-		show := func(cuts []byte) string {
-			log, chunks, comm, lines := seen(l, text, cuts)
+		show := func(cuts []byte, small bool) string {
+			log, chunks, comm, lines := seen(l, text, cuts, small)
 			return fmt.Sprintf("log %q, chunks %q, comm %q, lines %q", log, chunks, comm, lines)
 		}
-		whole := show(nil)
-		for _, c := range [][]byte{cuts, ones(text)} {
-			if got := show(c); got != whole {
-				t.Errorf("cut:   %s\nwhole: %s", got, whole)
+		whole := show(nil, false)
+		for _, c := range [][]byte{nil, cuts, ones(text)} {
+			for _, small := range []bool{false, true} {
+				if got := show(c, small); got != whole {
+					t.Errorf("in a small pipe %v, cut: %s\nwhole: %s", small, got, whole)
+				}
 			}
 		}
 	})

@@ -9,97 +9,141 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// errEmpty says that there is nothing in the pipe now.
+// errEmpty says that there is nothing in the pipe now, or only what waits for its token.
 var errEmpty = errors.New("the pipe is empty")
 
-// buffers are for outputs that have to be copied, for as long as a chunk is on its way.
+// buffers are for what has to be copied or seen, for as long as a chunk is on its way.
 var buffers = sync.Pool{New: func() any {
 	b := make([]byte, 64<<10)
 	return &b
 }}
 
-// move moves a chunk from the pipe to the target and returns its size. The error is errEmpty,
-// io.EOF at the end of the pipe, or why the target took nothing.
+// move moves a chunk from the pipe to the target and returns its size, or with a view, how many
+// bytes that was shown meanwhile. The error is errEmpty, io.EOF at the end of the pipe, or why the
+// target took nothing.
 func (o *Output) move() (n int, err error) {
 	if !o.deadUntil.IsZero() {
 		if time.Now().Before(o.deadUntil) {
-			return o.drop(chunk)
+			return o.carry(chunk, true)
 		}
 		o.deadUntil = time.Time{}
 	}
-	if o.view == nil && !o.copying {
-		n, err = o.s.splice(o.fd, chunk)
-		if err == nil {
-			return n, atEnd(n)
-		}
-		if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
-			o.copying = true
-		}
-	}
-	switch {
-	case o.view != nil:
-		n, err = o.show()
-	case o.copying:
-		n, err = o.copy()
-	}
-	if err == unix.EAGAIN && len(o.held) == 0 && inPipe(o.fd) == 0 {
-		err = errEmpty
-	}
-	return n, err
+	return o.carry(chunk, false)
 }
 
-// atEnd is the error of a read that gave n bytes.
-func atEnd(n int) error {
-	if n == 0 {
-		return io.EOF
-	}
-	return nil
-}
-
-// copy does for a target that refuses splice what splice does, with a buffer between: what it could
-// read and not write, it holds.
-func (o *Output) copy() (n int, err error) {
-	if len(o.held) == 0 {
-		o.buffer = buffers.Get().(*[]byte)
-		n, err = unix.Read(o.fd, *o.buffer)
-		if n <= 0 {
-			o.release()
-			if err == nil {
-				err = io.EOF
-			}
-			return 0, err
-		}
-		o.held = (*o.buffer)[:n]
-	}
-	return o.writeHeld()
-}
-
-// show does what copy does with a look at the bytes between; n is how many it has read.
-func (o *Output) show() (n int, err error) {
-	if len(o.held) == 0 {
-		if n, err = o.read(); len(o.held) == 0 {
+// carry is move for at most so many bytes. It can lose them instead.
+func (o *Output) carry(most int, lose bool) (n int, err error) {
+	if o.view != nil && !o.waits() {
+		if n, err = o.look(); !o.waits() {
 			return n, err
 		}
 	}
-	_, err = o.writeHeld()
+	switch {
+	case len(o.held) == 0:
+		var gone int
+		if gone, err = o.next(most, lose); o.view == nil {
+			n = gone
+		}
+	case lose:
+		o.lost += int64(len(o.held))
+		o.release()
+	default:
+		err = o.writeHeld()
+	}
+	if errors.Is(err, unix.EAGAIN) && len(o.held) == 0 && inPipe(o.fd) == 0 {
+		err = errEmpty
+		if o.view != nil {
+			o.view.runs = nil // somebody else has read from the pipe
+		}
+	}
 	return n, err
 }
 
-// read reads a chunk, shows it to the view, and holds what is left of it. As the original's on its
-// pipes of 64 KiB, a chunk is no longer than that. At the end of the pipe it holds what the view
-// withheld.
-func (o *Output) read() (n int, err error) {
+// next does with the first bytes in the pipe what is to be done, and returns how many of them are gone.
+func (o *Output) next(most int, lose bool) (n int, err error) {
+	r := run{n: most}
+	if o.view != nil {
+		r = o.view.runs[0]
+		defer func() { o.view.gone(n) }()
+	}
+	switch {
+	case r.text != nil:
+		o.hold(func(dst []byte) []byte { return append(dst, r.text...) })
+		return 0, nil
+	case r.drop:
+		n, err = discard(o.fd, r.n)
+	case lose:
+		n, err = discard(o.fd, min(r.n, most))
+		o.lost += int64(n)
+	default:
+		n, err = o.toLog(min(r.n, most))
+	}
+	if n == 0 && err == nil {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// toLog moves up to most bytes from the pipe to the target. One that refuses splice gets them with a
+// buffer between: what was read and could not be written is held.
+func (o *Output) toLog(most int) (n int, err error) {
+	if !o.copying {
+		n, err = o.s.splice(o.fd, most)
+		if !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOSYS) {
+			o.took(n)
+			return n, err
+		}
+		o.copying = true
+	}
+	o.hold(func(dst []byte) []byte {
+		dst = dst[:min(most, cap(dst))]
+		if o.view == nil {
+			n, err = unix.Read(o.fd, dst)
+		} else {
+			n, err = readOut(o.fd, dst)
+		}
+		n = max(n, 0)
+		return dst[:n]
+	})
+	if n > 0 {
+		err = o.writeHeld()
+	}
+	return n, err
+}
+
+// look shows the next chunk to the view and returns its size, or ends the view at the end of the pipe.
+// As the original's on its pipes of 64 KiB, a chunk is no longer than that.
+func (o *Output) look() (n int, err error) {
 	b := buffers.Get().(*[]byte)
 	defer buffers.Put(b)
-	if n, err = unix.Read(o.fd, *b); err != nil {
-		return 0, err
+	v := o.view
+	seen := v.seen()
+	hung := seen == 0 || hungUp(o.fd) // before the look, which sees all that was written before the end
+	full := false
+	if v.reads {
+		n, err = unix.Read(o.fd, *b)
+	} else {
+		n, full, err = peek(o.fd, seen, *b)
 	}
-	if n == 0 {
-		o.hold(o.view.end)
+	switch {
+	case n > 0:
+		o.hold(func(dst []byte) []byte { return v.show(dst, (*b)[:n]) })
+		return n, nil
+	case errors.Is(err, unix.EAGAIN):
+		return 0, errEmpty
+	case err != nil && seen == 0 && !v.reads:
+		v.reads = true // no tee here
+		return 0, nil
+	case err != nil:
+		return 0, err
+	case full:
+		v.giveWay()
+		return 0, nil
+	case hung:
+		o.hold(v.end)
 		return 0, io.EOF
 	}
-	o.hold(func(dst []byte) []byte { return o.view.show(dst, (*b)[:n]) })
-	return n, nil
+	return 0, errEmpty
 }
 
 // hold adds what more appends to held.
@@ -114,13 +158,20 @@ func (o *Output) hold(more func([]byte) []byte) {
 }
 
 // writeHeld writes what is held, or its first part.
-func (o *Output) writeHeld() (n int, err error) {
-	n, err = o.s.write(o.held)
-	o.held = o.held[n:]
-	if len(o.held) == 0 {
+func (o *Output) writeHeld() error {
+	n, err := o.s.write(o.held)
+	o.took(n)
+	if o.held = o.held[n:]; len(o.held) == 0 {
 		o.release()
 	}
-	return n, err
+	return err
+}
+
+// took notes that the target has taken n bytes.
+func (o *Output) took(n int) {
+	if n > 0 {
+		o.refusedAt, o.proved = time.Time{}, o.failing
+	}
 }
 
 // release gives the buffer back.
@@ -129,33 +180,4 @@ func (o *Output) release() {
 		buffers.Put(o.buffer)
 	}
 	o.buffer, o.held = nil, nil
-}
-
-// drop discards about so many bytes, the oldest first; its results are those of move. A view sees
-// what is dropped.
-func (o *Output) drop(most int) (n int, err error) {
-	if len(o.held) == 0 && o.view != nil {
-		n, err = o.read()
-	}
-	if len(o.held) > 0 {
-		n = max(n, len(o.held))
-		o.lost += int64(len(o.held))
-		o.release()
-		return n, nil
-	}
-	if o.view != nil {
-		if errors.Is(err, unix.EAGAIN) {
-			err = errEmpty
-		}
-		return n, err
-	}
-	n, err = discard(o.fd, most)
-	o.lost += int64(n)
-	switch {
-	case errors.Is(err, unix.EAGAIN):
-		err = errEmpty
-	case err == nil:
-		err = atEnd(n)
-	}
-	return n, err
 }

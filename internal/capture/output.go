@@ -16,6 +16,9 @@ const (
 	// maxbytes by no more than that.
 	chunk = 128 << 10
 
+	// lookEvery is how often, at least, a pipe is looked at in which something waits for its token.
+	lookEvery = 100 * time.Millisecond
+
 	// interval is the least time between two splices of a stream of small writes, each of which
 	// would cost as much as its write. In this time a fast writer does not fill 64 KiB.
 	interval = 250 * time.Microsecond
@@ -50,12 +53,12 @@ type Output struct {
 	// What follows is run's own.
 
 	draining  []chan struct{} // the drains that it is at
-	left      int             // and the bytes that they still want moved
+	left      int             // and the bytes that they still want moved, or shown to the view
 	last      time.Time       // when a chunk was moved last
 	streaming bool            // and the one before was moved not long before that
 
 	copying bool    // the target refuses splice
-	view    *view   // what is done with the bytes on their way; nil: nothing, so they are spliced
+	view    *view   // what is done with the bytes on their way; nil: nothing
 	held    []byte  // copied out of the pipe and not yet written
 	buffer  *[]byte // held's first array, to be given back to buffers; nil if held is empty
 
@@ -75,7 +78,7 @@ type Output struct {
 func Start(r *os.File, s *Sink, name string, log *slog.Logger, look Look) *Output {
 	o := newOutput(r, s, name, log)
 	if look.wanted() {
-		o.view = &view{Look: look}
+		o.view = newView(look)
 	}
 	go o.run()
 	return o
@@ -120,6 +123,13 @@ func (o *Output) open() error {
 		}
 	}
 	o.size = pipeSize(o.fd)
+	if o.view != nil && !o.view.reads {
+		if p, err := trySidePipe(); err == nil {
+			p.release()
+		} else {
+			o.view.reads = true
+		}
+	}
 	if o.poll, err = thePoller(); err != nil {
 		return err
 	}
@@ -184,14 +194,17 @@ func (o *Output) run() {
 		o.coalesce()
 		o.inFlight.Store(true)
 		n, refusal := o.move()
-		o.inFlight.Store(len(o.held) > 0 || o.view != nil && o.view.withholds())
+		o.left -= n
+		o.inFlight.Store(o.waits() || o.view != nil && o.view.withholds())
 		switch {
 		case refusal == errEmpty:
-			if o.settle(); len(o.held) > 0 {
+			if o.settle(); o.waits() {
 				break
 			}
 			o.recovered()
-			if err = o.poll.kickOnce(o); err == nil {
+			if o.view != nil && o.view.seen() > 0 {
+				o.pauseFor(o.soon(lookEvery)) // the poller would kick at once
+			} else if err = o.poll.kickOnce(o); err == nil {
 				<-o.kick
 			}
 		case refusal == io.EOF:
@@ -215,11 +228,23 @@ func (o *Output) wishes() bool {
 	o.mu.Unlock()
 	if len(drains) > 0 {
 		o.draining = append(o.draining, drains...)
-		if o.left = len(o.held) + inPipe(o.fd); o.left == 0 {
+		if o.left = o.fresh(); o.left <= 0 {
 			o.settle()
 		}
 	}
 	return !closed
+}
+
+// waits tells whether something is to be done before more comes out of the pipe or is shown.
+func (o *Output) waits() bool { return len(o.held) > 0 || o.view != nil && len(o.view.runs) > 0 }
+
+// fresh is how many bytes are in the pipe, without those that the view was shown.
+func (o *Output) fresh() int {
+	n := inPipe(o.fd)
+	if o.view != nil {
+		n -= o.view.seen()
+	}
+	return n
 }
 
 // wished tells whether there is something for wishes.
@@ -231,10 +256,10 @@ func (o *Output) wished() bool {
 
 // coalesce lets small writes come together. After a quiet time the first is moved at once.
 func (o *Output) coalesce() {
-	if len(o.draining) > 0 || time.Since(o.last) >= interval {
+	if len(o.draining) > 0 || o.waits() || time.Since(o.last) >= interval {
 		return
 	}
-	if n := inPipe(o.fd); n < o.size/2 && (n > 0 || o.streaming) {
+	if n := o.fresh(); n < o.size/2 && (n > 0 || o.streaming) {
 		o.pause()
 	}
 }
@@ -245,15 +270,31 @@ func (o *Output) pause() {
 	<-o.kick
 }
 
-// accepted notes that the target took n bytes, or that many were read for a view and it took what
-// was left of them.
+// soon is how long to wait before another look at a pipe that is not empty, as nothing tells when a
+// writer has filled it and blocks: an eighth of the time in which nothing came, so that no child is
+// much slower for it.
+func (o *Output) soon(most time.Duration) time.Duration {
+	return min(max(time.Since(o.last)/8, interval), most)
+}
+
+// pauseFor waits for d, or a kick: then it is true.
+func (o *Output) pauseFor(d time.Duration) bool {
+	over := time.NewTimer(d)
+	defer over.Stop()
+	select {
+	case <-over.C:
+		return false
+	case <-o.kick:
+		return true
+	}
+}
+
+// accepted notes that something went on: n bytes were moved, or shown to the view.
 func (o *Output) accepted(n int) {
 	now := time.Now()
 	o.streaming = now.Sub(o.last) < 4*interval
 	o.last = now
-	o.refusedAt = time.Time{}
-	o.proved = o.failing && o.deadUntil.IsZero()
-	if o.left -= n; o.left <= 0 {
+	if o.left <= 0 {
 		o.settle()
 	}
 	if n >= min(chunk, o.size/2) {
@@ -263,10 +304,10 @@ func (o *Output) accepted(n int) {
 
 // settle tells those who wait in Drain, unless something of theirs is in our hands and comes first.
 func (o *Output) settle() {
-	if o.view != nil && len(o.held) == 0 && len(o.draining) > 0 {
+	if o.view != nil && !o.waits() && len(o.draining) > 0 {
 		o.hold(o.view.end)
 	}
-	if len(o.held) == 0 {
+	if !o.waits() {
 		o.drained()
 	}
 }

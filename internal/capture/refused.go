@@ -68,47 +68,46 @@ func (o *Output) showAll() {
 // await waits for d, or until there is a wish. While the target fails it keeps the child from
 // blocking.
 func (o *Output) await(d time.Duration) {
-	over := time.NewTimer(d)
-	defer over.Stop()
+	end := time.Now().Add(d)
 	if o.failing {
-		o.poll.kickAlways(o) // without it the look at the pipe comes with the next try
+		o.poll.kickAlways(o) // without it the look at the pipe may come as late as the next try
 	}
 	for !o.wished() {
-		if o.failing && o.makeRoom() > 0 {
-			select {
-			case <-over.C:
-				return
-			default:
-				continue
-			}
-		}
-		select {
-		case <-over.C:
+		busy := o.failing && o.makeRoom() > 0
+		left := time.Until(end)
+		switch {
+		case left <= 0:
 			return
-		case <-o.kick:
-			if o.failing {
-				time.Sleep(time.Millisecond) // each write leads here; a flood must not make this spin
-			}
+		case busy:
+		case !o.failing:
+			o.pauseFor(left)
+		case o.pauseFor(o.soon(left)):
+			time.Sleep(time.Millisecond) // each write leads here; a flood must not make this spin
 		}
 	}
 }
 
 // makeRoom takes out of the pipe what must be for a target that takes nothing: the oldest output when
-// it gets full, or where there is a view everything, of which the newest is held. It returns how
-// many bytes it took.
+// it gets full, or for a view that reads everything, of which the newest is held. Before that a view
+// is shown what is new. makeRoom returns how many bytes it took, or showed.
 func (o *Output) makeRoom() (n int) {
-	if o.view == nil {
-		if len(o.held)+inPipe(o.fd) >= o.nearlyFull() {
-			n, _ = o.drop(o.size / 4)
+	if o.view != nil {
+		n, _ = o.look()
+	}
+	if o.view != nil && o.view.reads {
+		if over := len(o.held) - o.size; over > 0 {
+			o.lost += int64(over)
+			o.held = o.held[over:]
 		}
 		return n
 	}
-	if inPipe(o.fd) > 0 {
-		n, _ = o.read()
-	}
-	if over := len(o.held) - o.size; over > 0 {
-		o.lost += int64(over)
-		o.held = o.held[over:]
+	for len(o.held)+inPipe(o.fd) >= o.nearlyFull() {
+		m, err := o.carry(o.size/4, true)
+		if err != nil {
+			break
+		}
+		n += m
+		o.last = time.Now()
 	}
 	return n
 }

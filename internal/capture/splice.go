@@ -23,7 +23,8 @@ var devNull = sync.OnceValues(func() (int, error) {
 	return unix.Open(os.DevNull, unix.O_WRONLY|unix.O_CLOEXEC, 0)
 })
 
-// discard takes up to most bytes out of pipe; its results are those of Sink.splice.
+// discard takes up to most bytes out of pipe; its results are those of Sink.splice. A kill does not fall
+// in the middle: splice looks for signals only when it has to wait.
 func discard(pipe, most int) (int, error) {
 	null, err := devNull()
 	if err != nil {

@@ -51,9 +51,10 @@ func (t *tokens) scan(p []byte, text func([]byte), turn func()) {
 			t.turn(turn)
 			continue
 		}
-		if i := bytes.LastIndexByte(p, token[0]); i >= 0 && common(p[i:], token) == len(p)-i {
-			t.matched = len(p) - i
-			p = p[:i]
+		end := p[max(0, len(p)-len(token)+1):]
+		if i := bytes.LastIndexByte(end, token[0]); i >= 0 && common(end[i:], token) == len(end)-i {
+			t.matched = len(end) - i
+			p = p[:len(p)-t.matched]
 		}
 		if len(p) > 0 {
 			text(p)

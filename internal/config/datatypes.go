@@ -215,6 +215,9 @@ func parseAddress(text string) (string, error) {
 		return net.JoinHostPort("", strconv.Itoa(port)), nil
 	}
 	name, number := strings.ToLower(text[:i]), text[i+1:]
+	if inner, ok := strings.CutPrefix(name, "["); ok { // as IPv6 addresses are written, too
+		name = strings.TrimSuffix(inner, "]")
+	}
 	if number == "" {
 		return "", errors.New("no port number specified in ''")
 	}

@@ -189,6 +189,7 @@ func TestHistory(t *testing.T) {
 	var h history
 	h.load(file) // there is none yet
 	h.Add("one")
+	h.Add("one")
 	h.Add("")
 	h.Add("two")
 	h.off = true
@@ -198,9 +199,16 @@ func TestHistory(t *testing.T) {
 	}
 	h.off = false
 	h.save(file)
+	if data, err := os.ReadFile(file); err != nil || string(data) != "one\ntwo\n" {
+		t.Errorf("the file is %q, %v", data, err)
+	}
+	if err := os.WriteFile(file, []byte("one\none\n\ntwo\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	var again history
 	again.load(file)
-	if again.Len() != 2 || again.At(0) != "two" || again.At(1) != "one" {
-		t.Errorf("got %q", again.lines)
+	again.Add("two")
+	if got := strings.Join(again.lines, ","); got != "one,one,two" {
+		t.Errorf("got %q: a file is kept as it is", got)
 	}
 }

@@ -90,7 +90,10 @@ func parseFlags(argv []string, stdout io.Writer) (f flags, done bool, err error)
 // usage says what is wrong with the command line or the configuration.
 func usage(stderr io.Writer, argv0 string, err error) {
 	for line := range strings.SplitSeq(err.Error(), "\n") {
-		fmt.Fprintf(stderr, "Error: %s\n", line)
+		if !strings.HasPrefix(line, "\t") { // which goes on with the line before
+			line = "Error: " + line
+		}
+		fmt.Fprintln(stderr, line)
 	}
 	fmt.Fprintf(stderr, "For help, use %s -h\n", argv0)
 }

@@ -12,8 +12,9 @@ type history struct {
 	off   bool // what is typed now is not for the history
 }
 
+// Add keeps a line, unless it is the one before once more.
 func (h *history) Add(line string) {
-	if line != "" && !h.off {
+	if n := len(h.lines); line != "" && !h.off && (n == 0 || h.lines[n-1] != line) {
 		h.lines = append(h.lines, line)
 	}
 }
@@ -34,7 +35,9 @@ func (h *history) load(path string) {
 		return
 	}
 	for line := range strings.Lines(string(data)) {
-		h.Add(strings.TrimRight(line, "\r\n"))
+		if line = strings.TrimRight(line, "\r\n"); line != "" {
+			h.lines = append(h.lines, line)
+		}
 	}
 }
 

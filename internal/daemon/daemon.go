@@ -43,6 +43,7 @@ type Daemon struct {
 	wrotePID bool
 	signals  chan os.Signal // the runtime sends, from the first round's start on; nobody closes
 	exiting  atomic.Bool    // a signal asked for the end
+	serial   event.Serial   // of the events, in all rounds
 	again    bool           // not the first round: what is wrong now must not end what was working
 	notes    []config.Note  // for the log that is not open yet
 }
@@ -159,9 +160,10 @@ func (d *Daemon) round() (mood supervisor.Mood, err error) {
 	})
 	defer d.hands.Close()
 	sup = supervisor.New(d.cfg, supervisor.Options{
-		Hands: d.hands,
-		Log:   logger,
-		Load:  d.load,
+		Hands:  d.hands,
+		Log:    logger,
+		Load:   d.load,
+		Serial: &d.serial,
 	})
 	d.sup = sup
 	groups, err := d.prepare()

@@ -68,21 +68,22 @@ func Tail(path string, offset, length int64) (text string, size int64, overflow 
 	return text, size, overflow, err
 }
 
-// open opens a regular file: a log may be a pipe or a terminal, which nobody can read twice.
+// open opens what has a beginning and an end: a log may be a pipe or a terminal, which nobody can read
+// twice, or /dev/null, which is empty.
 func open(path string) (*os.File, int64, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, 0, fmt.Errorf("cannot open log: %w", err)
 	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%q is not a regular file", path)
+	size, err := f.Seek(0, io.SeekEnd)
+	if info, e := f.Stat(); err == nil && (e != nil || info.IsDir()) {
+		err = fmt.Errorf("%q is a directory", path)
 	}
 	if err != nil {
 		f.Close()
 		return nil, 0, fmt.Errorf("cannot read log: %w", err)
 	}
-	return f, info.Size(), nil
+	return f, size, nil
 }
 
 func slice(f *os.File, size, offset, length int64) (string, error) {

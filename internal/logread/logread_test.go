@@ -123,6 +123,15 @@ func TestNoLog(t *testing.T) {
 	}
 }
 
+func TestDevNullIsEmpty(t *testing.T) {
+	if got, err := Read(os.DevNull, 0, 0); got != "" || err != nil {
+		t.Errorf("Read gives %q, %v", got, err)
+	}
+	if got, size, overflow, err := Tail(os.DevNull, 0, 10); got != "" || size != 0 || overflow || err != nil {
+		t.Errorf("Tail gives %q, %d, %v, %v", got, size, overflow, err)
+	}
+}
+
 func FuzzSlices(f *testing.F) {
 	f.Add([]byte(text), int64(12), int64(3))
 	f.Add([]byte("\xff"), int64(-1), int64(0))

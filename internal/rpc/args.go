@@ -1,10 +1,10 @@
 package rpc
 
 import (
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
+	"time"
 
 	"holdfast/internal/xmlrpc"
 )
@@ -149,8 +149,8 @@ func scalar(v any) (string, bool) {
 		return "False", true
 	case float64:
 		return float(v), true
-	case fmt.Stringer: // a time
-		return v.String(), true
+	case time.Time:
+		return v.Format(time.DateTime), true
 	}
 	return "", false
 }

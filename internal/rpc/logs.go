@@ -11,7 +11,13 @@ import (
 func stdoutLog(i supervisor.Info) string { return i.StdoutLog }
 func stderrLog(i supervisor.Info) string { return i.StderrLog }
 
-func readMainLog(c *call) (any, error) { return read(c.daemon.MainLog(), c.int(0), c.int(1)) }
+func readMainLog(c *call) (any, error) {
+	path := c.daemon.MainLog()
+	if path == "" {
+		return nil, fault(noFile, "syslog") // as logfile= says then
+	}
+	return read(path, c.int(0), c.int(1))
+}
 
 func readProcessLog(channel func(supervisor.Info) string) func(*call) (any, error) {
 	return func(c *call) (any, error) {

@@ -110,6 +110,7 @@ func TestMethods(t *testing.T) {
 		{"supervisor.sendProcessStdin", list{"p", "é\n"}, []string{`SendStdin "p" "é\n"`}, true},
 		{"supervisor.sendRemoteCommEvent", list{"t", "d"}, []string{`SendRemoteCommEvent "t" "d"`}, true},
 		{"supervisor.sendRemoteCommEvent", list{int64(5), true}, []string{`SendRemoteCommEvent "5" "True"`}, true},
+		{"supervisor.sendRemoteCommEvent", list{time.Unix(0, 0).UTC(), ""}, []string{`SendRemoteCommEvent "1970-01-01 00:00:00" ""`}, true},
 		{"supervisor.sendRemoteCommEvent", list{nil, 2.0}, []string{`SendRemoteCommEvent "None" "2.0"`}, true},
 
 		{"system.methodSignature", list{"supervisor.startProcess"}, nil, list{"boolean", "string", "boolean"}},
@@ -204,7 +205,7 @@ func TestFaults(t *testing.T) {
 		{"a group that there is not, as it was asked for", &fakeAPI{err: &supervisor.Error{Reason: supervisor.ErrBadName, Detail: "g"}}, fakeDaemon{}, "supervisor.startProcess", list{"g:*"}, "BAD_NAME: g:*", 10},
 		{"a process that there is not", &fakeAPI{info: ready}, fakeDaemon{}, "supervisor.tailProcessLog", list{"q", int64(0), int64(0)}, "BAD_NAME: q", 10},
 
-		{"no main log", nil, fakeDaemon{}, "supervisor.readLog", list{int64(0), int64(0)}, "NO_FILE", 20},
+		{"a main log that is the syslog", nil, fakeDaemon{}, "supervisor.readLog", list{int64(0), int64(0)}, "NO_FILE: syslog", 20},
 		{"a main log that is not there", nil, fakeDaemon{log: gone}, "supervisor.readLog", list{int64(0), int64(0)}, "NO_FILE: " + gone, 20},
 		{"a log that is not there comes before its arguments", nil, fakeDaemon{log: gone}, "supervisor.readLog", list{int64(-1), int64(1)}, "NO_FILE: " + gone, 20},
 		{"an offset and length that mean nothing", nil, fakeDaemon{log: log}, "supervisor.readLog", list{int64(-1), int64(1)}, "BAD_ARGUMENTS", 3},

@@ -50,7 +50,7 @@ func (s *Supervisor) publish(e event.Event) {
 			continue
 		}
 		if !accepted {
-			serial, accepted = s.serial.Next(), true
+			serial, accepted = s.Serial.Next(), true
 		}
 		s.perform(g, g.pool.Accept(serial, e))
 	}

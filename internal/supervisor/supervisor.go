@@ -54,6 +54,8 @@ type Options struct {
 	// Load reads the configuration anew. With an error it may still return the groups that were
 	// good.
 	Load func() (*config.Config, error)
+	// Serial numbers the events: the next Supervisor of the same daemon goes on with it. nil is a new one.
+	Serial *event.Serial
 }
 
 // A Supervisor owns the groups and their processes. Make it with New, then Run it.
@@ -70,7 +72,6 @@ type Supervisor struct {
 	deadlines  deadlines
 	toStop     []*group // in a shutdown: what is still to be stopped, the last one first
 	nextReport time.Time
-	serial     event.Serial
 	ticks      event.Ticks
 	nextTick   time.Time // zero: nobody listens for TICKs
 }
@@ -100,6 +101,9 @@ type proc struct {
 // New makes a Supervisor with no group. cfg's groups are added, and their processes started, by
 // Run.
 func New(cfg *config.Config, o Options) *Supervisor {
+	if o.Serial == nil {
+		o.Serial = new(event.Serial)
+	}
 	return &Supervisor{
 		Options: o,
 		mail:    newMailbox(),

@@ -27,16 +27,19 @@ func (s *Supervisor) logSignal(p *proc, sig syscall.Signal) {
 
 // logShutdown says which processes a shutdown waits for.
 func (s *Supervisor) logShutdown() {
-	var names []string
+	var names, states []string
 	for _, g := range s.groups {
 		for _, p := range g.procs {
 			if p.unstopped() {
 				names = append(names, p.config.Name)
-				s.log(dlog.Blather, p.config.Name+" state: "+p.record.State.String())
+				states = append(states, p.config.Name+" state: "+p.record.State.String())
 			}
 		}
 	}
 	if len(names) > 0 {
 		s.log(dlog.Info, "waiting for "+strings.Join(names, ", ")+" to die")
+	}
+	for _, state := range states {
+		s.log(dlog.Blather, state)
 	}
 }

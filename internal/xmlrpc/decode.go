@@ -246,10 +246,12 @@ func (d *decoder) typed(name string) (any, error) {
 
 func (d *decoder) array() (any, error) {
 	values := []any{}
+	found := false
 	err := d.children("array", func(name string) error {
 		if name != "data" {
 			return d.skip(name)
 		}
+		found = true
 		return d.children("data", func(name string) error {
 			if name != "value" {
 				return errors.New("cannot read an <array> that holds something but values")
@@ -259,6 +261,9 @@ func (d *decoder) array() (any, error) {
 			return err
 		})
 	})
+	if err == nil && !found {
+		err = errors.New("cannot read an <array> without its <data>")
+	}
 	return values, err
 }
 
