@@ -17,6 +17,7 @@ import (
 var signals = map[string]syscall.Signal{
 	"TERM": syscall.SIGTERM, "QUIT": syscall.SIGQUIT, "INT": syscall.SIGINT,
 	"HUP": syscall.SIGHUP, "USR1": syscall.SIGUSR1, "KILL": syscall.SIGKILL, "SEGV": syscall.SIGSEGV,
+	"USR2": syscall.SIGUSR2, "ALRM": syscall.SIGALRM, "CONT": syscall.SIGCONT,
 }
 
 // Main does what args say and returns the exit code.
@@ -56,6 +57,11 @@ func Main(args []string) int {
 				fmt.Fprintf(w, "line %06d\n", j)
 			}
 			w.Flush()
+		case "count": // numbered lines, one a millisecond, for ever
+			for n := 1; ; n++ {
+				fmt.Println(n)
+				time.Sleep(time.Millisecond)
+			}
 		case "burst": // burst N FILE: on SIGUSR1 N numbered lines, and then the file
 			n, _ := strconv.Atoi(next())
 			file := next()
@@ -77,6 +83,15 @@ func Main(args []string) int {
 			}
 		case "ignore": // ignore SIGNAL
 			signal.Ignore(signals[next()])
+		case "notice": // notice SIGNAL: say "got SIGNAL" for each
+			name := next()
+			c := make(chan os.Signal, 8)
+			signal.Notify(c, signals[name])
+			go func() {
+				for range c {
+					fmt.Println("got " + name)
+				}
+			}()
 		case "on-term": // on-term TEXT: say TEXT on SIGTERM and exit with 0
 			text := next()
 			c := make(chan os.Signal, 1)

@@ -51,6 +51,18 @@ type Options struct {
 	// had taken. It is called from any goroutine, and must not block. It may be nil.
 	StdinBroken func(spawn uint64, why error)
 
+	// Cell is where a process's forks are noted for the next daemon; with an error they can't be. It may be
+	// nil.
+	Cell func(p *config.Process) (*launch.Cell, error)
+	// Hold gives somebody who outlives this daemon files to hold, under a key, from before the fork on:
+	// our ends of the pipes. Release ends that. Both may be nil.
+	Hold    func(key string, fds ...int)
+	Release func(key string)
+	// Socket gives the listening socket of a FastCGI program that a daemon before this one has made, once.
+	Socket func(url string) (fd int, ok bool)
+	// Inherited is what a daemon before this one has left of a spawn that is adopted.
+	Inherited func(p *config.Process, spawn uint64) Inheritance
+
 	SyslogIdent  string // the name under which output goes to syslog
 	SyslogSocket string // empty: the usual one
 }
@@ -87,7 +99,7 @@ func New(o Options) *Manager {
 		}}),
 		closing: make(chan struct{}),
 		runs:    make(map[uint64]*run),
-		sockets: newSockets(o.Log),
+		sockets: newSockets(&o),
 	}
 }
 

@@ -21,7 +21,10 @@ import (
 // before it creates; by a goroutine of that socket, since the lookup of a host or a path on a mount
 // that is gone may hang.
 type sockets struct {
-	log *slog.Logger
+	log       *slog.Logger
+	keep      func(key string, fds ...int)
+	letGo     func(key string)
+	takenOver func(url string) (fd int, ok bool)
 
 	mu   sync.Mutex
 	all  map[string]*socket // guarded by mu; by URL: those that are open or have work
@@ -49,8 +52,15 @@ type hold struct {
 	err   error
 }
 
-func newSockets(log *slog.Logger) *sockets {
-	return &sockets{log: log, all: make(map[string]*socket), held: make(map[uint64]*hold)}
+func newSockets(o *Options) *sockets {
+	s := &sockets{log: o.Log, keep: o.Hold, letGo: o.Release, takenOver: o.Socket, all: make(map[string]*socket), held: make(map[uint64]*hold)}
+	if s.keep == nil {
+		s.keep, s.letGo = func(string, ...int) {}, func(string) {}
+	}
+	if s.takenOver == nil {
+		s.takenOver = func(string) (int, bool) { return -1, false }
+	}
+	return s
 }
 
 // takeFor takes a hold that dropFor(spawn) ends. It returns at once.
@@ -134,7 +144,7 @@ func (m *Manager) checkSockets(g *config.Group) error {
 func (s *sockets) take(cfg *config.FastCGI) *hold {
 	h := &hold{cfg: cfg, ready: make(chan struct{})}
 	s.ask(cfg.Socket, func(k *socket) {
-		h.fd, h.err = k.take(cfg, s.log)
+		h.fd, h.err = k.take(cfg, s)
 		close(h.ready)
 	})
 	return h
@@ -145,7 +155,7 @@ func (s *sockets) drop(h *hold) <-chan struct{} {
 	done := make(chan struct{})
 	s.ask(h.cfg.Socket, func(k *socket) {
 		if h.err == nil {
-			k.drop(s.log)
+			k.drop(s)
 		}
 		close(done)
 	})
@@ -191,14 +201,21 @@ func (s *sockets) run(k *socket) {
 	}
 }
 
-func (k *socket) take(cfg *config.FastCGI, log *slog.Logger) (int, error) {
+func (k *socket) take(cfg *config.FastCGI, s *sockets) (int, error) {
 	switch {
 	case k.refs == 0:
-		log.Info("Creating socket " + k.url)
-		fd, file, err := listen(cfg)
-		if err != nil {
-			return -1, err
+		fd, ok := s.takenOver(k.url)
+		var file os.FileInfo
+		if ok {
+			file = fileOf(k.url)
+		} else {
+			s.log.Info("Creating socket " + k.url)
+			var err error
+			if fd, file, err = listen(cfg); err != nil {
+				return -1, err
+			}
 		}
+		s.keep(socketKey(k.url), fd)
 		k.cfg, k.fd, k.file = cfg, fd, file
 	case k.cfg != cfg:
 		// Each would get requests that are meant for the other.
@@ -208,14 +225,15 @@ func (k *socket) take(cfg *config.FastCGI, log *slog.Logger) (int, error) {
 	return k.fd, nil
 }
 
-func (k *socket) drop(log *slog.Logger) {
+func (k *socket) drop(s *sockets) {
 	if k.refs--; k.refs > 0 {
 		return
 	}
 	if k.file != nil {
 		removeFile(k.url, k.file)
 	}
-	log.Info("Closing socket " + k.url)
+	s.letGo(socketKey(k.url))
+	s.log.Info("Closing socket " + k.url)
 	unix.Close(k.fd)
 	k.cfg, k.file = nil, nil
 }

@@ -182,3 +182,16 @@ func removeFile(url string, ours os.FileInfo) {
 		os.Remove(path) // if that fails, removeStale meets it
 	}
 }
+
+// fileOf is the file of a unix socket that is ours; nil for tcp.
+func fileOf(url string) os.FileInfo {
+	path, ok := strings.CutPrefix(url, unixScheme)
+	if !ok {
+		return nil
+	}
+	info, err := os.Lstat(path)
+	if err != nil {
+		return nil
+	}
+	return info
+}

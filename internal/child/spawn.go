@@ -45,6 +45,17 @@ func (r *run) start() {
 		return
 	}
 	f.closeChild()
+	r.connect(f)
+	r.mu.Lock()
+	r.proc, r.stage = proc, running
+	r.mu.Unlock()
+	r.telling.await()
+	r.m.report(r.spawn, process.Spawned{PID: proc.PID()})
+	close(r.settled)
+}
+
+// connect begins to carry what comes through the pipes.
+func (r *run) connect(f *files) {
 	r.stdin = newStdin(f.stdin)
 	if tell := r.m.opts.StdinBroken; tell != nil {
 		r.stdin.broken = func(why error) { tell(r.spawn, why) }
@@ -54,12 +65,6 @@ func (r *run) start() {
 		look := r.look([]config.Log{r.p.Stdout, r.p.Stderr}[i], i == 1)
 		r.outputs = append(r.outputs, capture.Start(f.outputs[i], s, "'"+r.p.Name+"' "+f.outputs[i].Name(), r.m.opts.Log, look))
 	}
-	r.mu.Lock()
-	r.proc, r.stage = proc, running
-	r.mu.Unlock()
-	r.telling.await()
-	r.m.report(r.spawn, process.Spawned{PID: proc.PID()})
-	close(r.settled)
 }
 
 // prepare finds the command and opens what the child needs.
@@ -82,6 +87,7 @@ func (r *run) prepare() (*files, launch.Spec, error) {
 		Path: path, Args: args, Env: r.m.environ.of(r.p, r.m.opts.ServerURL),
 		Files: f.child,
 		UID:   r.p.UID, Dir: r.p.Directory, DirSet: r.p.DirectorySet, Umask: r.p.Umask,
+		Cell: r.cell(), Spawn: r.spawn,
 		Group:     r.p.StopAsGroup || r.p.KillAsGroup,
 		Exited:    func(s process.ExitStatus, groupAlive bool) { go r.ended(s, groupAlive) },
 		GroupGone: func() { close(r.gone) },
@@ -97,9 +103,11 @@ func (r *run) fork(f *files, spec launch.Spec) *launch.Process {
 	if r.socket != nil {
 		spec.Files[0] = r.socket.fd // open until Done, which follows the outcome
 	}
+	r.hold(f, spec.Cell)
 	proc, err := launch.Start(spec)
 	if err != nil {
 		f.close()
+		r.release()
 		r.fail(forking, forkError(r.p.Name, err))
 		return nil
 	}
@@ -161,6 +169,7 @@ func (r *run) finish() {
 	for _, o := range r.outputs {
 		<-o.Done()
 	}
+	r.release()
 	r.m.forget(r.spawn)
 }
 

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,11 +18,13 @@ import (
 	"holdfast/internal/config"
 	"holdfast/internal/dlog"
 	"holdfast/internal/event"
+	"holdfast/internal/guard"
 	"holdfast/internal/httpd"
 	"holdfast/internal/launch"
 	"holdfast/internal/process"
 	"holdfast/internal/rpc"
 	"holdfast/internal/supervisor"
+	"holdfast/internal/survive"
 	"holdfast/internal/web"
 )
 
@@ -32,7 +35,14 @@ type Daemon struct {
 	environ []string
 	stdout  *os.File
 	stderr  *os.File
-	ready   *os.File // non-nil: a parent waits for the word that this process is up
+	ready   *os.File       // non-nil: a parent waits for the word that this process is up
+	link    *guard.Link    // nil: there is no guard, this process is all
+	state   *survive.State // nil: there is none
+	past    *past          // what a daemon before this one has left; nil: nothing, or taken over
+	held    heldFiles
+	groups  keptGroups
+	unkept  sync.Once // says that the state file can't take all
+	guarded bool      // the guard is listened to
 
 	cfg      *config.Config                // of this round
 	ran      *config.Config                // of the last round that came up
@@ -65,8 +75,21 @@ func (d *Daemon) Run(cfg *config.Config) error {
 	if err := launch.Subreaper(); err != nil {
 		return err
 	}
+	if err := d.openState(); err != nil {
+		return err
+	}
+	err := d.rounds()
+	d.closeState(err)
+	return err
+}
+
+// rounds is one round after the other.
+func (d *Daemon) rounds() error {
 	for {
 		mood, err := d.round()
+		if d.state != nil && err == nil {
+			d.state.Clear()
+		}
 		if err != nil && d.ran != nil && d.cfg != d.ran {
 			d.cfg = d.ran // round has said why
 			continue
@@ -86,15 +109,20 @@ func (d *Daemon) reread() {
 	d.notes, d.again = nil, true
 	cfg, err := d.load()
 	if err != nil {
-		for line := range strings.SplitSeq(err.Error(), "\n") {
-			d.note(dlog.Crit, "the configuration can't be used, the one before is kept: "+line)
-		}
-		before := *d.good.Load()
-		before.Notes = nil
-		cfg = &before
+		cfg = d.goOnWith(d.good.Load(), err)
 	}
 	d.cfg = cfg
 	d.noteRoot()
+}
+
+// goOnWith is the configuration to be used where the files' one is bad.
+func (d *Daemon) goOnWith(before *config.Config, err error) *config.Config {
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		d.note(dlog.Crit, "the configuration can't be used, the one before is kept: "+line)
+	}
+	cfg := *before
+	cfg.Notes = nil
+	return &cfg
 }
 
 // load reads the configuration, and remembers it if nothing is wrong with it.
@@ -133,6 +161,9 @@ func (d *Daemon) round() (mood supervisor.Mood, err error) {
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
+		for _, s := range d.cfg.Servers {
+			d.releaseServer(s)
+		}
 		for _, l := range listeners {
 			l.Close(ctx)
 		}
@@ -141,7 +172,7 @@ func (d *Daemon) round() (mood supervisor.Mood, err error) {
 	// Differs: the original cleans up first, and so deletes the AUTO logs of a running instance
 	// when it is started a second time.
 	sv := &d.cfg.Supervisord
-	if !sv.NoCleanup {
+	if !sv.NoCleanup && d.past == nil {
 		child.CleanAutoLogs(sv.ChildLogDir, sv.Identifier, logger)
 	}
 	// This round's: a late fact must not reach the next one, whose spawn numbers begin anew.
@@ -157,18 +188,27 @@ func (d *Daemon) round() (mood supervisor.Mood, err error) {
 		ServerURL:   d.cfg.ServerURL(),
 		StripANSI:   sv.StripANSI,
 		SyslogIdent: syslogIdent(),
+		Cell:        d.cell(),
+		Hold:        d.hold,
+		Release:     d.release,
+		Socket:      d.inheritedSocket,
+		Inherited:   d.inherited,
 	})
 	defer d.hands.Close()
 	sup = supervisor.New(d.cfg, supervisor.Options{
-		Hands:  d.hands,
+		Hands:  hands{d.hands, d},
 		Log:    logger,
 		Load:   d.load,
+		Memory: d.memory(),
 		Serial: &d.serial,
 	})
 	d.sup = sup
-	groups, err := d.prepare()
-	if err != nil {
-		return 0, err
+	var groups []*config.Group
+	if d.past == nil {
+		if groups, err = d.prepare(); err != nil {
+			return 0, err
+		}
+		d.keepGroups(groups...)
 	}
 	launch.OnOrphan(d.orphan)
 
@@ -182,6 +222,12 @@ func (d *Daemon) round() (mood supervisor.Mood, err error) {
 	d.writePIDFile()
 	d.letGo()
 	d.ran = d.cfg
+	d.holdConfig()
+	if d.past != nil {
+		defer func() { d.past = nil }()
+		return d.resume(), nil
+	}
+	d.watchGuard()
 	return d.sup.Run(groups), nil
 }
 
@@ -215,6 +261,7 @@ func (d *Daemon) listen() (open []*httpd.Listener, err error) {
 		l, err := httpd.Listen(httpd.Server{
 			Network: s.Network, Address: s.Address, Chmod: s.Chmod, UID: s.UID, GID: s.GID,
 			Username: s.Username, Password: s.Password, Log: logger, Stderr: d.stderr,
+			Inherited: d.inheritedFile(serverKey(s)),
 		})
 		if err != nil {
 			for _, l := range open {
@@ -223,6 +270,7 @@ func (d *Daemon) listen() (open []*httpd.Listener, err error) {
 			return nil, listenError(s, err)
 		}
 		open = append(open, l)
+		d.holdServer(s, l)
 		for _, i := range d.cfg.RPCInterfaces {
 			logger.Info("RPC interface '" + i.Name + "' initialized")
 		}
@@ -256,7 +304,7 @@ func (d *Daemon) handler(cfg *config.Config) http.Handler {
 type faceOf struct{ d *Daemon }
 
 func (f faceOf) Version() string     { return Version }
-func (f faceOf) PID() int            { return os.Getpid() }
+func (f faceOf) PID() int            { return f.d.pid() }
 func (f faceOf) MainLog() string     { return f.d.log.Path() }
 func (f faceOf) ClearMainLog() error { return f.d.log.Clear() }
 
@@ -314,7 +362,7 @@ func postOutput(sup *supervisor.Supervisor, spawn uint64, o child.Output) {
 // orphan notes that a process was waited for that this daemon has not started.
 func (d *Daemon) orphan(pid int, status process.ExitStatus) {
 	level := dlog.Debug
-	if os.Getpid() == 1 {
+	if d.pid() == 1 {
 		level = dlog.Info
 	}
 	// Differs: the original only sees orphans as PID 1 and says this at INFO; as the reaper of

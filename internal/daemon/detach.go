@@ -14,11 +14,15 @@ import (
 // detach ends what binds the background process to the terminal: it has got this far, so nothing is
 // left that could only be said there. Once; not in the foreground.
 func (d *Daemon) detach() {
+	sv := &d.cfg.Supervisord
 	if d.ready == nil {
+		if d.link != nil && !sv.NoDaemon { // one after the first: the rest was done
+			_ = os.Chdir(sv.Directory)
+			syscall.Umask(sv.Umask)
+		}
 		return
 	}
 	logger := d.log.Logger()
-	sv := &d.cfg.Supervisord
 	logger.Info("daemonizing the supervisord process")
 	if sv.Directory != "" {
 		if err := os.Chdir(sv.Directory); err != nil {
@@ -49,7 +53,7 @@ func (d *Daemon) letGo() {
 // writePIDFile writes the pid of this daemon. That it can't be written stops nothing.
 func (d *Daemon) writePIDFile() {
 	path := d.cfg.Supervisord.PidFile
-	pid := strconv.Itoa(os.Getpid())
+	pid := strconv.Itoa(d.pid())
 	if err := os.WriteFile(path, []byte(pid+"\n"), 0o644); err != nil {
 		d.log.Logger().Log(context.Background(), dlog.Crit, "could not write pidfile "+path+": "+err.Error())
 		return

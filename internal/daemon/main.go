@@ -1,8 +1,9 @@
 // Package daemon is supervisord: it boots, becomes a daemon, joins the supervisor's loop with its
 // hands and faces, hands signals on, and stops or starts all over when it is told to.
 //
-//	command line -> config.Load -> [a second process in the background] -> user, limits -> main log
-//	-> HTTP servers -> AUTO logs -> detach, pidfile -> supervisor.Run -> the end, or once more
+//	command line -> config.Load -> [a second process in the background] -> user -> the guard
+//	-> another process, the daemon: config.Load -> limits -> state file -> main log -> HTTP servers
+//	-> AUTO logs -> detach, pidfile -> supervisor.Run, or Resume -> the end, or once more
 //
 // It is the only package that knows all the others.
 package daemon
@@ -14,6 +15,7 @@ import (
 	"os"
 
 	"holdfast/internal/config"
+	"holdfast/internal/guard"
 	"holdfast/internal/launch"
 )
 
@@ -25,6 +27,9 @@ const Version = "4.4.0+holdfast.0.1.0"
 // once the background process is up, 2 for what is wrong with the command line, the configuration
 // or the surroundings.
 func Main(argv []string, stdout, stderr *os.File) int {
+	if os.Getenv(guard.Env) != "" {
+		return guard.Main(argv, stderr)
+	}
 	go reserveFiles(1024) // as early as can be; enough for 200 programs
 	argv0 := config.Argv0(argv[0], os.Getenv("PATH"))
 	flags, err := config.ParseFlags(argv0, argv[1:])
@@ -38,36 +43,58 @@ func Main(argv []string, stdout, stderr *os.File) int {
 		fmt.Fprintln(stdout, Version)
 		return 0
 	}
-	path, err := findConfig(argv0, flags, stderr)
+	link, err := guard.Connect()
 	if err != nil {
 		return usage(stderr, argv0, err)
+	}
+	path, err := findConfig(argv0, flags, stderr, link == nil)
+	if err != nil {
+		return usage(stderr, argv0, err)
+	}
+	if link == nil {
+		return launcher(argv, argv0, path, flags, stderr)
 	}
 	ready := launch.Ready() // before the environment is read: the children are not to have its variable
 	environ := os.Environ()
-	cfg, err := config.Load(path, flags, environ)
+	d := &Daemon{path: path, flags: flags, environ: environ, stdout: stdout, stderr: stderr, ready: ready, link: link}
+	cfg, err := d.firstConfig()
 	if err != nil {
 		return usage(stderr, argv0, err)
 	}
-	if !cfg.Supervisord.NoDaemon && ready == nil {
-		status, err := launch.Background()
-		if err != nil {
-			return usage(stderr, argv0, fmt.Errorf("cannot start the background process: %w", err))
-		}
-		return status
-	}
+	d.path = cfg.Path
 	go reserveThreads() // ends at once, beside the boot
 	if n := cfg.Processes(); n > 200 {
 		go reserveFiles(64 + 5*n)
 	}
-	d := &Daemon{path: cfg.Path, flags: flags, environ: environ, stdout: stdout, stderr: stderr, ready: ready}
 	if err := d.Run(cfg); err != nil {
 		return usage(stderr, argv0, err)
 	}
 	return 0
 }
 
+// launcher is the process that the user has started: it sees whether all is well, goes to the background,
+// and becomes the guard. It returns when it could not, or when the one in the background is up.
+func launcher(argv []string, argv0, path string, flags *config.Flags, stderr io.Writer) int {
+	cfg, err := config.Load(path, flags, os.Environ())
+	if err != nil {
+		return usage(stderr, argv0, err)
+	}
+	if !cfg.Supervisord.NoDaemon && os.Getenv(launch.ReadyEnv) == "" {
+		status, err := launch.Background()
+		if err != nil {
+			return usage(stderr, argv0, fmt.Errorf("cannot start the background process: %w", err))
+		}
+		return status
+	}
+	d := &Daemon{cfg: cfg}
+	if err := d.dropPrivileges(); err != nil {
+		return usage(stderr, argv0, err)
+	}
+	return usage(stderr, argv0, guard.Become(argv, nil))
+}
+
 // findConfig is the file of -c, or the first one in the usual places.
-func findConfig(argv0 string, flags *config.Flags, stderr io.Writer) (string, error) {
+func findConfig(argv0 string, flags *config.Flags, stderr io.Writer, first bool) (string, error) {
 	if flags.HasConfig {
 		return flags.ConfigFile, nil
 	}
@@ -75,7 +102,7 @@ func findConfig(argv0 string, flags *config.Flags, stderr io.Writer) (string, er
 	if path == "" {
 		return "", config.NotFound(tried)
 	}
-	if os.Getuid() == 0 && os.Getenv(launch.ReadyEnv) == "" {
+	if os.Getuid() == 0 && first && os.Getenv(launch.ReadyEnv) == "" {
 		fmt.Fprintln(stderr, argv0+": UserWarning: Supervisord is running as root and it is searching for its "+
 			"configuration file in default locations (including its current working directory); you probably want "+
 			"to specify a \"-c\" argument specifying an absolute path to a configuration file for improved security.")

@@ -63,6 +63,12 @@ func word(s string) string {
 // A Serial numbers events: 0, 1, 2, and after 2^63-1 from 0 again.
 type Serial struct{ next uint64 }
 
+// SerialFrom goes on with next.
+func SerialFrom(next uint64) Serial { return Serial{next} }
+
+// Peek is what Next will give.
+func (s *Serial) Peek() uint64 { return s.next }
+
 // Next gives the next number.
 func (s *Serial) Next() uint64 {
 	n := s.next

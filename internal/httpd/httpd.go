@@ -38,6 +38,10 @@ type Server struct {
 	Username string // empty: no authentication
 	Password string // plain, or "{SHA}" and 40 lower-case hex digits
 
+	// Inherited is the listening socket of a daemon before this one, which had the same Network and Address;
+	// nil: there is none.
+	Inherited *os.File
+
 	Log    *slog.Logger // nil: nothing is logged
 	Stderr io.Writer    // where the removal of a stale socket is told; nil: os.Stderr
 }
@@ -86,8 +90,10 @@ func Listen(s Server) (*Listener, error) {
 	}
 	l.remove = func() error { return nil }
 	var err error
-	switch s.Network {
-	case "unix":
+	switch {
+	case s.Inherited != nil:
+		l.net, err = inherit(s, l)
+	case s.Network == "unix":
 		stderr := s.Stderr
 		if stderr == nil {
 			stderr = os.Stderr
@@ -95,7 +101,7 @@ func Listen(s Server) (*Listener, error) {
 		var socket *socketFile
 		l.net, socket, err = listenUnix(s, stderr)
 		l.remove = sync.OnceValue(func() error { return socket.removeOurs() })
-	case "tcp":
+	case s.Network == "tcp":
 		network := s.Network
 		if strings.HasPrefix(s.Address, ":") {
 			// As the original: a port on every interface is not opened on IPv6, where nobody

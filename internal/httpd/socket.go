@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 
@@ -172,4 +173,38 @@ func (f *socketFile) removeOurs() error {
 		return fmt.Errorf("cannot remove unix socket %q: %w", f.path, err)
 	}
 	return nil
+}
+
+// inherit goes on with a socket that is open already.
+func inherit(s Server, l *Listener) (net.Listener, error) {
+	defer s.Inherited.Close()
+	n, err := net.FileListener(s.Inherited)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %q: %w", s.Address, err)
+	}
+	if u, ok := n.(*net.UnixListener); ok {
+		u.SetUnlinkOnClose(false)
+		if info, err := os.Lstat(s.Address); err == nil {
+			socket := &socketFile{path: s.Address, info: info}
+			l.remove = sync.OnceValue(func() error { return socket.removeOurs() })
+		}
+	}
+	return n, nil
+}
+
+// Dup is a copy of the listening socket, for whoever is to hold it. It is the caller's to close.
+func (l *Listener) Dup() (fd int, err error) {
+	c, ok := l.net.(syscall.Conn)
+	if !ok {
+		return -1, fmt.Errorf("cannot copy a socket of type %T", l.net)
+	}
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	// Not by File: what that gives can't be used without making both of them block.
+	if e := raw.Control(func(f uintptr) { fd, err = unix.FcntlInt(f, unix.F_DUPFD_CLOEXEC, 3) }); e != nil {
+		return -1, e
+	}
+	return fd, err
 }

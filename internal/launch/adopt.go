@@ -21,24 +21,32 @@ type Adoption struct {
 	Cell      *Cell
 	Exited    func(s process.ExitStatus, groupAlive bool)
 	GroupGone func()
-	// Told: somebody else waits for the process and will call Ended. Otherwise it is our own child, or
-	// nobody's who would tell us: then its end is seen, and its status only where the kernel says it.
+	// Teller is the pid of who will have Ended called for what it waits for: its own children. Without Told,
+	// the process is there. If it is neither the teller's child nor ours, its end is seen all the same, and
+	// its status where the kernel says it.
+	Teller int
+	// Told: it was the teller's child, so that its end is told if it is not there any more.
 	Told bool
 }
 
-// Adopt takes a running process over. The error is ESRCH if it has ended.
+// Adopt takes a running process over. The error is ESRCH if it has ended, unless its end will be told.
 func Adopt(a Adoption) (*Process, error) {
 	fd, err := unix.PidfdOpen(a.PID, unix.PIDFD_NONBLOCK)
-	if err != nil {
+	if err != nil && !(err == syscall.ESRCH && a.Told) {
 		return nil, err
 	}
 	// Now the pid can't become another's unnoticed. A zombie counts: who waits for it tells its status.
 	parent, start, ok := parentAndStart(a.PID)
 	if !ok || start != a.Start {
-		unix.Close(fd)
-		return nil, syscall.ESRCH
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+		if !a.Told {
+			return nil, syscall.ESRCH
+		}
+		fd, parent = -1, 0
 	}
-	p := &Process{pid: a.PID, pidfd: fd, start: start, cell: a.Cell, group: a.Group, exited: a.Exited, groupGone: a.GroupGone}
+	p := &Process{pid: a.PID, pidfd: fd, adopted: true, start: a.Start, cell: a.Cell, group: a.Group, exited: a.Exited, groupGone: a.GroupGone}
 	reaper.Do(startReaper)
 	table.Lock()
 	table.running[p.pid] = p
@@ -46,7 +54,7 @@ func Adopt(a Adoption) (*Process, error) {
 	switch {
 	case parent == os.Getpid():
 		wakeReaper()
-	case !a.Told:
+	case fd >= 0 && parent != a.Teller:
 		own, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
 		if err != nil {
 			return nil, err
@@ -55,6 +63,9 @@ func Adopt(a Adoption) (*Process, error) {
 	}
 	return p, nil
 }
+
+// Gone is a process that has ended: a number to show and to look for its group by.
+func Gone(pid int) *Process { return &Process{pid: pid, pidfd: -1, ended: true} }
 
 // AdoptGroup takes over the rest of a process group whose leader has ended, and which was told to end.
 // The error is ESRCH if nobody is left. gone is called as Spec.GroupGone.
@@ -77,7 +88,7 @@ func Ended(pid int, start uint64, ws syscall.WaitStatus) bool {
 	reaper.Do(startReaper)
 	table.Lock()
 	p := table.running[pid]
-	if p == nil || p.start != start {
+	if p == nil || !p.adopted || p.start != 0 && p.start != start {
 		orphan := table.orphan
 		gone := goneGroups()
 		table.Unlock()
@@ -121,6 +132,10 @@ func (p *Process) watchEnd(pidfd *os.File) {
 				status = ExitStatus(syscall.WaitStatus(info.Exit_code))
 				break
 			}
+			if ws, ok := zombieStatus(p.pid); ok {
+				status = ExitStatus(ws)
+				break
+			}
 			unix.Poll(nil, 10) // a zombie still
 			info.Mask = unix.PIDFD_INFO_EXIT
 		}
@@ -135,10 +150,24 @@ func (p *Process) watchEnd(pidfd *os.File) {
 	reportLocked([]end{{pid: p.pid, p: p, status: status}})
 }
 
+// zombieStatus reads a zombie's status, which only root may see of everybody.
+func zombieStatus(pid int) (syscall.WaitStatus, bool) {
+	const exitCode = 49 // field 52 of the manual page
+	fields := statFields(pid)
+	if os.Geteuid() != 0 || len(fields) <= exitCode || fields[0] != "Z" {
+		return 0, false
+	}
+	n, err := strconv.Atoi(fields[exitCode])
+	return syscall.WaitStatus(n), err == nil
+}
+
 // kill sends a signal to the process itself. The table is locked.
 func (p *Process) kill(sig syscall.Signal) error {
-	if p.pidfd >= 0 {
+	switch {
+	case p.pidfd >= 0:
 		return unix.PidfdSendSignal(p.pidfd, sig, nil, 0)
+	case p.adopted: // taken over when it had ended, which is about to be told
+		return syscall.ESRCH
 	}
 	return syscall.Kill(p.pid, sig)
 }
@@ -151,18 +180,23 @@ func startTime(pid int) (uint64, bool) {
 	return start, ok
 }
 
-// parentAndStart reads a process's parent and its start time, in clock ticks since boot.
-func parentAndStart(pid int) (parent int, start uint64, ok bool) {
+// statFields are those of /proc/PID/stat from the third, the state, on.
+func statFields(pid int) []string {
 	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
-		return 0, 0, false
+		return nil
 	}
+	return strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+}
+
+// parentAndStart reads a process's parent and its start time, in clock ticks since boot.
+func parentAndStart(pid int) (parent int, start uint64, ok bool) {
 	const ppid, starttime = 1, 19 // fields 4 and 22 of the manual page
-	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	fields := statFields(pid)
 	if len(fields) <= starttime {
 		return 0, 0, false
 	}
-	parent, err = strconv.Atoi(fields[ppid])
+	parent, err := strconv.Atoi(fields[ppid])
 	if err != nil {
 		return 0, 0, false
 	}

@@ -77,7 +77,7 @@ func TestAdoptedProcessOfSomebodyElse(t *testing.T) {
 		holder := start(t, Spec{}, "hold-child")
 		pid := holder.number("child ")
 		begin, _ := Look(pid)
-		p, exits := adopt(t, Adoption{PID: pid, Start: begin, Told: told})
+		p, exits := adopt(t, Adoption{PID: pid, Start: begin, Teller: map[bool]int{true: holder.PID()}[told]})
 		if err := p.Signal(syscall.SIGTERM, false); err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"os"
 	"sync/atomic"
 	"syscall"
 
@@ -27,6 +28,10 @@ type Cell struct {
 	Signal  int32
 	Core    uint32
 	Unknown uint32
+	// Parent made the process, and Grandparent is who gets it when Parent dies.
+	Parent, Grandparent int32
+	// Pipes are the caller's: the inodes of the pipes that it gave the process as 0, 1 and 2.
+	Pipes [3]uint64
 }
 
 // begin clears the note for a fork to come.
@@ -35,6 +40,7 @@ func (c *Cell) begin(spawn uint64) {
 	atomic.StoreUint32(&c.Ended, 0)
 	atomic.StoreUint64(&c.Start, 0)
 	c.Begun = sinceBoot()
+	c.Parent, c.Grandparent = int32(os.Getpid()), int32(os.Getppid())
 	atomic.StoreUint64(&c.Spawn, spawn) // last: what is said of another spawn is void
 }
 

@@ -64,7 +64,8 @@ type Process struct {
 	plan      *plan  // nil once the program runs; guarded by table, as all that follows
 	cell      *Cell  // nil: nobody will ask
 	pidfd     int    // of a process that was taken over; else -1
-	start     uint64 // start time of a process that was taken over
+	adopted   bool   // it was taken over
+	start     uint64 // and this is its start time; 0: not known
 	pid       int    // 0: not known yet
 	ended     bool   // waited for
 	group     bool

@@ -175,7 +175,7 @@ func (p *Pool) Changed(member int, to process.State) []Action {
 		m.reset()
 	default:
 		m.alive = false
-		if m.event != nil {
+		if m.state == Busy {
 			p.reject(m)
 		}
 	}
@@ -302,6 +302,10 @@ func (p *Pool) End() []Action {
 func (p *Pool) reject(m *member) {
 	i := m.event
 	m.event = nil
+	if i == nil {
+		p.lostInHand(m)
+		return
+	}
 	p.counts.Rejected++
 	p.putBack(i)
 }

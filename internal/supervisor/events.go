@@ -51,6 +51,7 @@ func (s *Supervisor) publish(e event.Event) {
 		}
 		if !accepted {
 			serial, accepted = s.Serial.Next(), true
+			s.keepDaemon()
 		}
 		s.perform(g, g.pool.Accept(serial, e))
 	}
@@ -116,6 +117,9 @@ func (s *Supervisor) perform(g *group, do []listener.Action) {
 			s.perform(g, g.pool.WriteFailed(a.Member, err))
 			s.perform(g, g.pool.Dispatch(time.Now())) // another member may take it
 		}
+	}
+	for _, p := range g.procs {
+		s.keep(p, process.Kill{})
 	}
 }
 

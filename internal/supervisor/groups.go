@@ -80,8 +80,19 @@ func (s *Supervisor) AddGroup(_ context.Context, name string) error {
 	})
 }
 
-// add makes g active: behind the groups of its priority, and of lower ones.
+// add makes g active, and says so.
 func (s *Supervisor) add(cfg *config.Group) *group {
+	g := s.insert(cfg)
+	for _, p := range g.procs {
+		s.keep(p, process.Kill{})
+	}
+	s.publish(event.ProcessGroup{Name: cfg.Name})
+	s.wantTicks()
+	return g
+}
+
+// insert makes a group, behind the groups of its priority, and of lower ones.
+func (s *Supervisor) insert(cfg *config.Group) *group {
 	g := &group{config: cfg}
 	for i := range cfg.Processes {
 		c := &cfg.Processes[i]
@@ -95,8 +106,6 @@ func (s *Supervisor) add(cfg *config.Group) *group {
 		at = len(s.groups)
 	}
 	s.groups = slices.Insert(s.groups, at, g)
-	s.publish(event.ProcessGroup{Name: cfg.Name})
-	s.wantTicks()
 	return g
 }
 
@@ -130,6 +139,9 @@ func (s *Supervisor) RemoveGroup(_ context.Context, name string) error {
 			s.step(p, process.Stop{}) // of a restart that was to come
 			s.forget(p.record.Spawn)
 			p.removed = true
+			if s.Memory != nil {
+				s.Memory.Forget(p.config)
+			}
 		}
 		if g.pool != nil {
 			s.perform(g, g.pool.End())

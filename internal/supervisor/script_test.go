@@ -179,7 +179,8 @@ func (sc *scene) Done(spawn uint64) {
 	sc.done[spawn] = true
 }
 
-func (sc *scene) Cancel(spawn uint64) { sc.say("cancel #%d", spawn) }
+func (sc *scene) Adopt(p *config.Process, spawn uint64) { sc.Spawn(p, spawn) }
+func (sc *scene) Cancel(spawn uint64)                   { sc.say("cancel #%d", spawn) }
 
 func (sc *scene) Signal(spawn uint64, sig syscall.Signal, group bool) {
 	what := ""

@@ -43,6 +43,9 @@ type Hands interface {
 	// *process.CommandError.
 	Check(p *config.Process) error
 	ClearLogs(spawn uint64) error
+	// Adopt takes over, under its number, a spawn that a daemon before this one has left; what has
+	// become of it is posted, Spawned too if that daemon did not know of it yet. It returns at once.
+	Adopt(p *config.Process, spawn uint64)
 	// Prepare returns g with its AUTO logs made; an error also tells that a socket can't be.
 	Prepare(g *config.Group) (*config.Group, error)
 }
@@ -56,6 +59,28 @@ type Options struct {
 	Load func() (*config.Config, error)
 	// Serial numbers the events: the next Supervisor of the same daemon goes on with it. nil is a new one.
 	Serial *event.Serial
+	// Memory, if not nil, is told what a daemon after this one must know. It returns at once.
+	Memory Memory
+}
+
+// A Memory outlives this daemon. It is called on the loop.
+type Memory interface {
+	// Keep notes what is known of p.
+	Keep(p *config.Process, k Kept)
+	// Forget drops p, which is not active any more.
+	Forget(p *config.Process)
+	// KeepDaemon notes what is known beside the processes.
+	KeepDaemon(m Mood, nextSerial uint64)
+}
+
+// Kept is what is kept of a process.
+type Kept struct {
+	Record process.Record
+	Kill   process.Kill // about to be sent; zero: nothing
+
+	// Of an event listener: what it has said last, and the number of its pool's next event.
+	Said       listener.State
+	NextSerial uint64
 }
 
 // A Supervisor owns the groups and their processes. Make it with New, then Run it.
@@ -92,6 +117,7 @@ type proc struct {
 	program process.Program
 	record  process.Record
 	waiters []waiter
+	kept    *Kept // what Memory has; nil: nothing
 	// stopReport is when the log next says that somebody waits for its stop; zero: nobody does.
 	stopReport time.Time
 	index      int  // in deadlines; -1: not there
@@ -143,8 +169,7 @@ func awaitsFacts(r *process.Record) bool {
 // shutdown or a restart that was asked for has stopped everything: MoodShutdown or
 // MoodRestarting.
 func (s *Supervisor) Run(groups []*config.Group) Mood {
-	defer s.endPools()
-	defer s.mail.close()
+	s.keepDaemon()
 	for _, g := range groups {
 		s.add(g)
 	}
@@ -152,6 +177,13 @@ func (s *Supervisor) Run(groups []*config.Group) Mood {
 	for _, g := range slices.Clone(s.groups) {
 		s.autostart(g)
 	}
+	return s.loop()
+}
+
+// loop carries out what comes, until a shutdown or a restart is done.
+func (s *Supervisor) loop() Mood {
+	defer s.endPools()
+	defer s.mail.close()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
@@ -188,10 +220,12 @@ func (s *Supervisor) step(p *proc, e process.Event) {
 			s.lastSpawn++
 			p.record.Spawn = s.lastSpawn
 			s.spawns[s.lastSpawn] = p
+			s.keep(p, process.Kill{}) // before there can be a fork
 			s.Hands.Spawn(p.config, s.lastSpawn)
 		case process.CancelSpawn:
 			s.Hands.Cancel(p.record.Spawn)
 		case process.Kill:
+			s.keep(p, a)
 			s.Hands.Signal(p.record.Spawn, a.Signal, a.Group)
 		case process.Log:
 			s.log(a.Level, a.Text)
@@ -200,6 +234,7 @@ func (s *Supervisor) step(p *proc, e process.Event) {
 			p.tellWaiters(a.To)
 		}
 	}
+	s.keep(p, process.Kill{})
 	p.tellWaiters(p.record.State)
 	s.schedule(p)
 }
@@ -245,6 +280,7 @@ func (s *Supervisor) setMood(m Mood) {
 	before := s.mood
 	if m < before {
 		s.mood = m
+		s.keepDaemon()
 	}
 	if before == MoodRunning && m != MoodRunning {
 		s.publish(event.SupervisorStateChange{Stopping: true})

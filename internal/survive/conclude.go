@@ -34,6 +34,7 @@ type Conclusion struct {
 	PID    int
 	Start  uint64             // of an Alive process
 	Status process.ExitStatus // of an Ended one
+	Told   bool               // an Alive one is not there any more, and its end will be told
 }
 
 // An Exit is an end that somebody else has waited for.
@@ -47,9 +48,12 @@ type Exit struct {
 // was not noted: the daemon died right then.
 const forkTime = 2 * time.Second
 
-// Conclude says what has become of e's process. look is launch.Look; told are the ends that were
-// waited for meanwhile; tick is the length of the start times' unit.
-func Conclude(e *Entry, told []Exit, look func(pid int) (start uint64, ok bool), tick time.Duration) Conclusion {
+// tick is the unit of start times: what the kernel shows to programs is in hundredths of a second.
+const tick = 10 * time.Millisecond
+
+// Conclude says what has become of e's process. look is launch.Look. told are ends that the
+// guard, which has that pid, has waited for meanwhile; it will tell of more, if they were its children.
+func Conclude(e *Entry, told []Exit, guard int, look func(pid int) (start uint64, ok bool)) Conclusion {
 	r, c := &e.Record, &e.Cell
 	forking := r.PID == 0 && (r.State == process.Starting || r.State == process.Stopping)
 	switch {
@@ -71,18 +75,21 @@ func Conclude(e *Entry, told []Exit, look func(pid int) (start uint64, ok bool),
 		return Conclusion{Fate: Ended, PID: pid, Status: s}
 	}
 	for _, x := range told {
-		if x.PID == pid && isOurs(c, x.Start, tick) {
+		if x.PID == pid && isOurs(c, x.Start) {
 			return Conclusion{Fate: Ended, PID: pid, Status: launch.ExitStatus(x.Status)}
 		}
 	}
-	if start, ok := look(pid); ok && isOurs(c, start, tick) {
+	if start, ok := look(pid); ok && isOurs(c, start) {
 		return Conclusion{Fate: Alive, PID: pid, Start: start}
+	}
+	if guard != 0 && (guard == int(c.Parent) || guard == int(c.Grandparent)) {
+		return Conclusion{Fate: Alive, PID: pid, Start: c.Start, Told: true}
 	}
 	return lost
 }
 
 // isOurs tells whether a process with the cell's pid and this start time is the cell's.
-func isOurs(c *launch.Cell, start uint64, tick time.Duration) bool {
+func isOurs(c *launch.Cell, start uint64) bool {
 	if c.Start != 0 {
 		return start == c.Start
 	}

@@ -30,6 +30,8 @@ type record struct {
 	Stopped    int64  `json:"stopped,omitempty"`
 	Signal     int    `json:"signal,omitempty"` // about to be sent
 	ToGroup    bool   `json:"toGroup,omitempty"`
+	Said       int    `json:"said,omitempty"`
+	NextSerial uint64 `json:"nextSerial,omitempty"`
 }
 
 type exit struct {
@@ -69,14 +71,14 @@ func (c clock) in(n int64) time.Time {
 
 // encode is a record of at most limit bytes; nil if that can't be. Frozen is not in it: it is a
 // shutdown's, and the one who goes on with a shutdown says it anew.
-func encode(group, name string, r *process.Record, about Signal, limit int) []byte {
-	c := newClock()
+func encode(group, name string, k *Kept, limit int) []byte {
+	c, r := newClock(), &k.Record
 	out := record{
 		Group: group, Name: name,
 		State: int(r.State), Spawn: r.Spawn, PID: r.PID, Deadline: c.out(r.Deadline),
 		Retries: r.Retries, QuickLives: r.QuickLives, Killing: r.Killing, TooQuick: r.TooQuick, LeaderGone: r.LeaderGone,
 		SpawnErr: r.SpawnErr, Started: c.out(r.Started), Stopped: c.out(r.Stopped),
-		Signal: about.Number, ToGroup: about.Group,
+		Signal: k.Signal.Number, ToGroup: k.Signal.Group, Said: k.Said, NextSerial: k.NextSerial,
 	}
 	if e := r.Exit; e != nil {
 		out.Exit = &exit{e.Code, int(e.Signal), e.Core, e.Unknown}
@@ -98,11 +100,13 @@ func decode(data []byte) (e Entry, err error) {
 		return e, err
 	}
 	c := newClock()
-	e = Entry{Group: in.Group, Name: in.Name, Signal: Signal{in.Signal, in.ToGroup}, Record: process.Record{
+	e = Entry{Group: in.Group, Name: in.Name}
+	e.Signal, e.Said, e.NextSerial = Signal{in.Signal, in.ToGroup}, in.Said, in.NextSerial
+	e.Record = process.Record{
 		State: process.State(in.State), Spawn: in.Spawn, PID: in.PID, Deadline: c.in(in.Deadline),
 		Retries: in.Retries, QuickLives: in.QuickLives, Killing: in.Killing, TooQuick: in.TooQuick, LeaderGone: in.LeaderGone,
 		SpawnErr: in.SpawnErr, Started: c.in(in.Started), Stopped: c.in(in.Stopped),
-	}}
+	}
 	if x := in.Exit; x != nil {
 		e.Record.Exit = &process.ExitStatus{Code: x.Code, Signal: syscall.Signal(x.Signal), Core: x.Core, Unknown: x.Unknown}
 	}

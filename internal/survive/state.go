@@ -41,7 +41,7 @@ const Version = 1
 const (
 	headerSize = 4096
 	slotSize   = 2048
-	cellSize   = 64
+	cellSize   = 128
 	halfSize   = (slotSize - cellSize) / 2
 	halfHeader = 16 // length and checksum of 4 bytes each, sequence number of 8
 
@@ -74,11 +74,14 @@ func PathFor(pidfile string) string { return strings.TrimSuffix(pidfile, ".pid")
 
 // A State is an open state file. Keep and Drop are for the loop's goroutine, Cell for any.
 type State struct {
-	path  string
-	f     *os.File
-	mem   []byte // maxSlots, of which the file backs size
-	size  int
-	found []Entry
+	path string
+	f    *os.File
+	mem  []byte // maxSlots, of which the file backs size
+	size int
+
+	found       []Entry
+	foundDaemon Daemon
+	foundHeader Header
 
 	mu    sync.Mutex
 	slots map[id]int // guarded by mu
@@ -91,9 +94,17 @@ type id struct{ group, name string }
 // An Entry is a process as the file has it.
 type Entry struct {
 	Group, Name string
-	Record      process.Record
-	Signal      Signal      // was about to be sent
-	Cell        launch.Cell // a copy
+	Kept
+	Cell launch.Cell // a copy
+}
+
+// Kept is what the loop knows of a process.
+type Kept struct {
+	Record process.Record
+	Signal Signal // was about to be sent
+	// Of an event listener: its state in the event protocol, and the number of its pool's next event.
+	Said       int
+	NextSerial uint64
 }
 
 // A Signal is one that the loop had decided on; zero is none.
@@ -141,6 +152,7 @@ func Open(path string, header Header) (s *State, err error) {
 			path, before.Version, Version)
 	}
 	if before.Boot == header.Boot {
+		s.foundHeader = before
 		err = s.load()
 	} else {
 		err = f.Truncate(0)
@@ -168,17 +180,38 @@ func readHeader(f *os.File) (h Header, err error) {
 	return h, err
 }
 
+// A Daemon is what is kept beside the processes.
+type Daemon struct {
+	Mood       int
+	NextSerial uint64 // of events
+}
+
+// daemonAt is where it lies in the header's page, behind the header.
+const daemonAt = headerSize - 64
+
+// KeepDaemon notes what is known beside the processes.
+func (s *State) KeepDaemon(d Daemon) {
+	binary.NativeEndian.PutUint64(s.mem[daemonAt:], uint64(int64(d.Mood)))
+	binary.NativeEndian.PutUint64(s.mem[daemonAt+8:], d.NextSerial)
+}
+
+// FoundDaemon is what was kept in the file when it was opened.
+func (s *State) FoundDaemon() Daemon { return s.foundDaemon }
+
+// FoundHeader is that of the daemon before; zero if nothing was found.
+func (s *State) FoundHeader() Header { return s.foundHeader }
+
 func (s *State) writeHeader(h Header) error {
 	text, err := json.Marshal(h)
 	if err != nil {
 		return err
 	}
-	if len(text) >= headerSize {
+	if len(text) >= daemonAt {
 		return fmt.Errorf("cannot keep state in %s: the configuration's path is too long", s.path)
 	}
-	line := make([]byte, headerSize)
+	line := make([]byte, daemonAt)
 	line[copy(line, text)] = '\n'
-	copy(s.mem[:headerSize], line)
+	copy(s.mem, line)
 	return nil
 }
 
@@ -193,6 +226,9 @@ func (s *State) load() error {
 	}
 	s.size = int(min(info.Size(), int64(len(s.mem))))
 	s.n = max(0, s.size-headerSize) / slotSize
+	if s.size >= headerSize {
+		s.foundDaemon = Daemon{int(int64(binary.NativeEndian.Uint64(s.mem[daemonAt:]))), binary.NativeEndian.Uint64(s.mem[daemonAt+8:])}
+	}
 	for i := range s.n {
 		e, ok := s.read(i)
 		if !ok {
@@ -269,13 +305,13 @@ func (s *State) Cell(group, name string) (*launch.Cell, error) {
 	return s.cell(i), nil
 }
 
-// Keep notes a process's record. about is a signal that is going to be sent to it.
-func (s *State) Keep(group, name string, r *process.Record, about Signal) error {
+// Keep notes what is known of a process.
+func (s *State) Keep(group, name string, k *Kept) error {
 	i, err := s.slot(group, name)
 	if err != nil {
 		return err
 	}
-	data := encode(group, name, r, about, halfSize-halfHeader)
+	data := encode(group, name, k, halfSize-halfHeader)
 	if data == nil {
 		return fmt.Errorf("cannot keep the state of %s:%s in %s: its name is too long", group, name, s.path)
 	}
@@ -337,6 +373,16 @@ func (s *State) Drop(group, name string) {
 	defer s.mu.Unlock()
 	key := id{group, name}
 	if i, ok := s.slots[key]; ok {
+		delete(s.slots, key)
+		s.wipe(i)
+	}
+}
+
+// Clear forgets all processes.
+func (s *State) Clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key, i := range s.slots {
 		delete(s.slots, key)
 		s.wipe(i)
 	}

@@ -30,7 +30,7 @@ func open(t *testing.T, path string) *State {
 
 func keep(t *testing.T, s *State, group, name string, r process.Record) *launch.Cell {
 	t.Helper()
-	if err := s.Keep(group, name, &r, Signal{}); err != nil {
+	if err := s.Keep(group, name, &Kept{Record: r}); err != nil {
 		t.Fatal(err)
 	}
 	c, err := s.Cell(group, name)
@@ -60,7 +60,7 @@ func TestNextDaemonFindsWhatWasKept(t *testing.T) {
 	keep(t, s, "gone", "gone", process.Record{})
 	s.Drop("gone", "gone")
 	keep(t, s, "idle", "idle", process.Record{})
-	if err := s.Keep("web", "web_00", &full, Signal{15, true}); err != nil {
+	if err := s.Keep("web", "web_00", &Kept{Record: full, Signal: Signal{15, true}, Said: 20, NextSerial: 6}); err != nil {
 		t.Fatal(err)
 	}
 	s.Close()
@@ -68,7 +68,7 @@ func TestNextDaemonFindsWhatWasKept(t *testing.T) {
 	next := open(t, path)
 	defer next.Close()
 	want := []Entry{
-		{Group: "web", Name: "web_00", Record: full, Signal: Signal{15, true}, Cell: *cell2(7, 8, 9, 99)},
+		{Group: "web", Name: "web_00", Kept: Kept{Record: full, Signal: Signal{15, true}, Said: 20, NextSerial: 6}, Cell: *cell2(7, 8, 9, 99)},
 		{Group: "idle", Name: "idle"},
 	}
 	if d := cmp.Diff(want, next.Found(), about); d != "" {
@@ -179,11 +179,11 @@ func TestFileOfANewerVersionIsRefused(t *testing.T) {
 func TestWhatDoesNotFit(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "x.state"))
 	defer s.Close()
-	if err := s.Keep(strings.Repeat("g", 600), strings.Repeat("n", 600), &process.Record{}, Signal{}); err == nil {
+	if err := s.Keep(strings.Repeat("g", 600), strings.Repeat("n", 600), &Kept{}); err == nil {
 		t.Error("a name of 1200 bytes was kept")
 	}
 	r := process.Record{SpawnErr: strings.Repeat("x", 2000), PID: 5}
-	if err := s.Keep("g", "n", &r, Signal{}); err != nil {
+	if err := s.Keep("g", "n", &Kept{Record: r}); err != nil {
 		t.Error(err)
 	}
 	if e, ok := s.read(s.slots[id{"g", "n"}]); !ok || e.Record.PID != 5 || e.Record.SpawnErr != "" {
@@ -251,12 +251,13 @@ command=/bin/cat
 }
 
 func TestConclude(t *testing.T) {
-	const tick = 10 * time.Millisecond
 	running := process.Record{State: process.Running, Spawn: 5, PID: 77}
 	starting := process.Record{State: process.Starting, Spawn: 5}
 	cell := launch.Cell{Spawn: 5, PID: 77, Start: 1000, Begun: int64(10 * time.Second)}
 	unsure := cell
 	unsure.Start = 0
+	guarded := cell
+	guarded.Parent, guarded.Grandparent = 4, 5
 	ended := cell
 	ended.Ended, ended.Code = 1, 3
 	unknown := process.ExitStatus{Unknown: true}
@@ -273,6 +274,7 @@ func TestConclude(t *testing.T) {
 		{"one in BACKOFF", process.Record{State: process.Backoff, Spawn: 5}, cell, nil, nil, Conclusion{}},
 		{"a running one", running, cell, nil, map[int]uint64{77: 1000}, Conclusion{Fate: Alive, PID: 77, Start: 1000}},
 		{"its pid is another's", running, cell, nil, map[int]uint64{77: 1001}, Conclusion{Fate: Ended, PID: 77, Status: unknown}},
+		{"it is gone and its guard will tell how", running, guarded, nil, nil, Conclusion{Fate: Alive, PID: 77, Start: 1000, Told: true}},
 		{"it is gone and nobody saw it", running, cell, nil, nil, Conclusion{Fate: Ended, PID: 77, Status: unknown}},
 		{"the reaper noted its end", running, ended, nil, nil, Conclusion{Fate: Ended, PID: 77, Status: process.ExitStatus{Code: 3}}},
 		{"the reaper noted its end and did not get to reap it", running, ended, nil, map[int]uint64{77: 1000},
@@ -296,7 +298,7 @@ func TestConclude(t *testing.T) {
 			Conclusion{Fate: Ended, PID: 77, Status: unknown}},
 	} {
 		look := func(pid int) (uint64, bool) { s, ok := row.live[pid]; return s, ok }
-		got := Conclude(&Entry{Record: row.r, Cell: row.c}, row.told, look, tick)
+		got := Conclude(&Entry{Kept: Kept{Record: row.r}, Cell: row.c}, row.told, 5, look)
 		if got != row.want {
 			t.Errorf("%s: got %+v, want %+v", row.name, got, row.want)
 		}
@@ -311,8 +313,8 @@ func FuzzOpen(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	s.Keep("g", "p", &process.Record{PID: 5, Spawn: 1}, Signal{})
-	s.Keep("g", "q", &process.Record{PID: 6, Spawn: 2}, Signal{})
+	s.Keep("g", "p", &Kept{Record: process.Record{PID: 5, Spawn: 1}})
+	s.Keep("g", "q", &Kept{Record: process.Record{PID: 6, Spawn: 2}})
 	s.Close()
 	seed, _ := os.ReadFile(path)
 	f.Add(seed)
@@ -327,9 +329,9 @@ func FuzzOpen(f *testing.F) {
 		}
 		defer s.Close()
 		for _, e := range s.Found() {
-			Conclude(&e, nil, func(int) (uint64, bool) { return 5, true }, time.Millisecond)
+			Conclude(&e, nil, 5, func(int) (uint64, bool) { return 5, true })
 		}
-		if err := s.Keep("new", "new", &process.Record{PID: 9}, Signal{}); err != nil {
+		if err := s.Keep("new", "new", &Kept{Record: process.Record{PID: 9}}); err != nil {
 			t.Fatal(err)
 		}
 		if e, ok := s.read(s.slots[id{"new", "new"}]); !ok || e.Record.PID != 9 {

@@ -1,0 +1,248 @@
+package child
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"holdfast/internal/capture"
+	"holdfast/internal/config"
+	"holdfast/internal/launch"
+	"holdfast/internal/process"
+	"holdfast/internal/survive"
+)
+
+// An Inheritance is what is left of a spawn.
+type Inheritance struct {
+	survive.Conclusion
+	Known  bool           // that daemon had noted the fork
+	Signal survive.Signal // to be sent
+	// Files are our ends of the pipes to the process's 0, 1 and 2, as somebody has held them since; -1: none.
+	// Without any, they are opened anew where the process has them.
+	Files [3]int
+	Guard int // who tells, by launch.Ended, how its own children have ended
+	Cell  *launch.Cell
+}
+
+// Adopt takes over what a daemon before this one has left of a spawn, under its number. It returns at
+// once; what has become of it is reported.
+func (m *Manager) Adopt(p *config.Process, spawn uint64) {
+	in := m.opts.Inherited(p, spawn)
+	if in.Fate == survive.NotForked {
+		m.Spawn(p, spawn)
+		return
+	}
+	r := &run{m: m, spawn: spawn, p: p, settled: make(chan struct{}), gone: make(chan struct{}), stage: forking}
+	if p.FastCGI != nil {
+		r.socket = m.sockets.takeFor(spawn, p.FastCGI)
+	}
+	m.mu.Lock()
+	m.runs[spawn] = r
+	m.mu.Unlock()
+	m.starts.Go(func() { r.adopt(&in) })
+}
+
+func (r *run) adopt(in *Inheritance) {
+	log := r.m.opts.Log
+	f, err := inheritedFiles(r.m.logs, r.p, in)
+	if err != nil {
+		log.Warn(fmt.Sprintf("adopted: the output of '%s' can't be followed any more, until it is started again: %v", r.p.Name, err))
+	}
+	if in.Fate == survive.LeaderGone {
+		r.adoptGroup(f, in)
+		return
+	}
+	status := in.Status
+	var proc *launch.Process
+	if in.Fate == survive.Alive {
+		proc, err = launch.Adopt(launch.Adoption{
+			PID: in.PID, Start: in.Start, Told: in.Told, Teller: in.Guard, Cell: in.Cell,
+			Group:     r.p.StopAsGroup || r.p.KillAsGroup,
+			Exited:    func(s process.ExitStatus, groupAlive bool) { go r.ended(s, groupAlive) },
+			GroupGone: func() { close(r.gone) },
+		})
+		if err != nil { // it has ended this moment, and nobody saw how
+			proc, status = nil, process.ExitStatus{Unknown: true}
+		}
+	}
+	r.connect(f)
+	alive, groupAlive := proc != nil, false
+	if !alive {
+		// Its group, if anybody is left in it, is awaited.
+		if proc, err = launch.AdoptGroup(in.PID, func() { close(r.gone) }); err == nil {
+			groupAlive = true
+		} else {
+			proc = launch.Gone(in.PID)
+		}
+	}
+	r.mu.Lock()
+	r.proc, r.stage = proc, running
+	r.mu.Unlock()
+	if !in.Known {
+		r.m.report(r.spawn, process.Spawned{PID: in.PID})
+	}
+	close(r.settled)
+	if !alive {
+		go r.ended(status, groupAlive)
+		return
+	}
+	log.Info(fmt.Sprintf("adopted: '%s' with pid %d", r.p.Name, in.PID))
+	if in.Signal.Number != 0 {
+		r.m.Signal(r.spawn, syscall.Signal(in.Signal.Number), in.Signal.Group)
+	}
+}
+
+// adoptGroup goes on waiting for the rest of a process group.
+func (r *run) adoptGroup(f *files, in *Inheritance) {
+	r.connect(f)
+	proc, err := launch.AdoptGroup(in.PID, func() { close(r.gone) })
+	if err != nil {
+		proc = launch.Gone(in.PID)
+		close(r.gone)
+	}
+	r.mu.Lock()
+	r.proc, r.stage = proc, over
+	r.mu.Unlock()
+	close(r.settled)
+	if in.Signal.Number != 0 {
+		r.m.Signal(r.spawn, syscall.Signal(in.Signal.Number), true)
+	}
+	go func() { // ends with the group
+		r.stdin.close()
+		select {
+		case <-r.gone:
+			r.drain()
+		case <-r.m.closing:
+		}
+		r.m.report(r.spawn, process.GroupGone{})
+		r.finish()
+	}()
+}
+
+// inheritedFiles opens the logs and the pipes of a process that runs. With an error it gives what there
+// is.
+func inheritedFiles(logs *capture.Logs, p *config.Process, in *Inheritance) (f *files, err error) {
+	f = &files{child: [3]int{-1, -1, -1}, stdin: -1}
+	held := in.Files != [3]int{-1, -1, -1}
+	ends := in.Files
+	if !held {
+		for i := range ends {
+			if p.FastCGI != nil && i == 0 || p.RedirectStderr && i == 2 || in.Cell == nil {
+				continue
+			}
+			if fd, e := openOf(in.PID, i, in.Cell.Pipes[i]); e == nil {
+				ends[i] = fd
+			} else {
+				err = errors.Join(err, e)
+			}
+		}
+	}
+	f.stdin = ends[0]
+	for i, cfg := range []config.Log{p.Stdout, p.Stderr} {
+		if ends[i+1] < 0 {
+			continue
+		}
+		s, e := logs.Open(cfg)
+		if e != nil {
+			err = errors.Join(err, e)
+			unix.Close(ends[i+1])
+			continue
+		}
+		f.sinks = append(f.sinks, s)
+		f.outputs = append(f.outputs, os.NewFile(uintptr(ends[i+1]), []string{"stdout", "stderr"}[i]))
+	}
+	return f, err
+}
+
+// openOf opens our end of the pipe that is the process's fd, if it still is the one that it was given.
+func openOf(pid, fd int, inode uint64) (int, error) {
+	path := "/proc/" + strconv.Itoa(pid) + "/fd/" + strconv.Itoa(fd)
+	name := []string{"stdin", "stdout", "stderr"}[fd]
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		return -1, fmt.Errorf("%s: %w", name, err)
+	}
+	if inode == 0 || st.Ino != inode {
+		return -1, fmt.Errorf("it has closed its %s, or put something else in its place", name)
+	}
+	mode := unix.O_RDONLY
+	if fd == 0 {
+		mode = unix.O_WRONLY
+	}
+	end, err := unix.Open(path, mode|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("%s: %w", name, err)
+	}
+	return end, nil
+}
+
+// cell is where the fork is noted; nil: it can't be, and has been said.
+func (r *run) cell() *launch.Cell {
+	if r.m.opts.Cell == nil {
+		return nil
+	}
+	c, err := r.m.opts.Cell(r.p)
+	if err != nil {
+		r.m.opts.Log.Warn(fmt.Sprintf("if this daemon dies, '%s' can't be taken over: %v", r.p.Name, err))
+		return nil
+	}
+	return c
+}
+
+// hold gives our ends of the pipes away to be held, and notes which they are.
+func (r *run) hold(f *files, cell *launch.Cell) {
+	if cell != nil {
+		for i, fd := range f.child {
+			var st unix.Stat_t
+			cell.Pipes[i] = 0
+			if fd >= 0 && unix.Fstat(fd, &st) == nil {
+				cell.Pipes[i] = st.Ino
+			}
+		}
+	}
+	if r.m.opts.Hold == nil {
+		return
+	}
+	fds := []int{}
+	if f.stdin >= 0 {
+		fds = append(fds, f.stdin)
+	}
+	for _, o := range f.outputs {
+		fds = append(fds, int(o.Fd()))
+	}
+	r.m.opts.Hold(SpawnKey(r.spawn), fds...)
+}
+
+func (r *run) release() {
+	if r.m.opts.Release != nil {
+		r.m.opts.Release(SpawnKey(r.spawn))
+	}
+}
+
+// SpawnKey is the key under which the files of a spawn are held.
+func SpawnKey(spawn uint64) string { return "spawn " + strconv.FormatUint(spawn, 10) }
+
+// HeldFiles is what was held for p under its spawn's key, in the order of Inheritance.Files.
+func HeldFiles(p *config.Process, fds []int) [3]int {
+	files := [3]int{-1, -1, -1}
+	if p.FastCGI == nil && len(fds) > 0 {
+		files[0], fds = fds[0], fds[1:]
+	}
+	if len(fds) > 0 {
+		files[1], fds = fds[0], fds[1:]
+	}
+	if len(fds) > 0 {
+		files[2] = fds[0]
+	}
+	return files
+}
+
+// socketKey is the key under which a FastCGI program's socket is held.
+func socketKey(url string) string { return SocketPrefix + url }
+
+// SocketPrefix stands before the URL in the key under which a FastCGI program's socket is held.
+const SocketPrefix = "fcgi "

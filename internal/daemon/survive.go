@@ -1,0 +1,373 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"holdfast/internal/child"
+	"holdfast/internal/config"
+	"holdfast/internal/dlog"
+	"holdfast/internal/guard"
+	"holdfast/internal/httpd"
+	"holdfast/internal/launch"
+	"holdfast/internal/listener"
+	"holdfast/internal/process"
+	"holdfast/internal/supervisor"
+	"holdfast/internal/survive"
+)
+
+// A past is what a daemon before this one has left.
+type past struct {
+	groups  []*config.Group
+	entries map[string]*survive.Entry // by namespec
+	told    []survive.Exit            // ends that the guard has seen
+}
+
+// pid is the one that people know: the guard's, which stays.
+func (d *Daemon) pid() int {
+	if d.link != nil {
+		return d.link.PID()
+	}
+	return os.Getpid()
+}
+
+// openState opens the state file, and reads what a daemon before this one has left. Only that another one
+// is running is an error.
+func (d *Daemon) openState() error {
+	if d.link == nil {
+		return nil
+	}
+	s, err := survive.Open(survive.PathFor(d.cfg.Supervisord.PidFile),
+		survive.Header{PID: d.pid(), Since: time.Now(), Config: d.path})
+	var held *survive.HeldError
+	if errors.As(err, &held) {
+		return err
+	}
+	if err != nil {
+		d.note(dlog.Warn, "if this daemon dies, the processes that it has started can't be taken over: "+err.Error())
+		return nil
+	}
+	d.state = s
+	found := s.Found()
+	if len(found) == 0 {
+		return nil
+	}
+	p := &past{entries: make(map[string]*survive.Entry)}
+	if p.groups, err = s.Groups(); err != nil || len(p.groups) == 0 {
+		d.note(dlog.Crit, fmt.Sprintf("a supervisord before this one has left processes, and what they are can't be read: %v", err))
+		return nil
+	}
+	for i := range found {
+		p.entries[found[i].Group+":"+found[i].Name] = &found[i]
+	}
+	for _, e := range d.link.Exits() {
+		p.told = append(p.told, survive.Exit{PID: e.PID, Start: e.Start, Status: e.Status})
+	}
+	d.past = p
+	return nil
+}
+
+// closeState is for the end. One that is meant leaves nothing to be taken over; one by an error leaves it
+// to the next daemon, which the guard starts.
+func (d *Daemon) closeState(err error) {
+	if d.state != nil && d.past == nil {
+		_ = d.state.Remove()
+	}
+	if d.link != nil && err == nil {
+		d.tell(d.link.Bye())
+	}
+}
+
+// tell is for what is said to the guard: if it does not hear, it is gone, and that is told in another way.
+func (d *Daemon) tell(error) {}
+
+// configKey is where the guard has the configuration that this daemon runs on.
+const configKey = "config"
+
+// firstConfig reads the configuration. A daemon that takes the place of one that has died goes on with
+// what that one had if the files are bad now.
+func (d *Daemon) firstConfig() (*config.Config, error) {
+	cfg, err := config.Load(d.path, d.flags, d.environ)
+	f := d.inheritedFile(configKey)
+	if f == nil {
+		return cfg, err
+	}
+	defer f.Close()
+	if err == nil {
+		return cfg, nil
+	}
+	var before config.Config
+	if json.NewDecoder(io.NewSectionReader(f, 0, 1<<40)).Decode(&before) != nil {
+		return cfg, err
+	}
+	return d.goOnWith(&before, err), nil
+}
+
+// holdConfig gives the guard the configuration that this daemon runs on.
+func (d *Daemon) holdConfig() {
+	if d.state == nil {
+		return
+	}
+	text, err := json.Marshal(d.cfg)
+	if err != nil {
+		return
+	}
+	fd, err := unix.MemfdCreate("config", unix.MFD_CLOEXEC)
+	if err != nil {
+		return
+	}
+	f := os.NewFile(uintptr(fd), "config")
+	defer f.Close()
+	if _, err := f.Write(text); err == nil {
+		d.tell(d.link.Store(configKey, fd))
+	}
+}
+
+// resume goes on with what a daemon before this one has left.
+func (d *Daemon) resume() supervisor.Mood {
+	p, logger := d.past, d.log.Logger()
+	if why := d.link.Why(); why != "" {
+		logger.Warn(why + "; its processes are taken over")
+	} else {
+		logger.Warn("the processes of a supervisord before this one are taken over")
+	}
+	found := d.state.FoundDaemon()
+	return d.sup.Resume(supervisor.Past{
+		Groups: p.groups,
+		Kept: func(c *config.Process) (k supervisor.Kept, ok bool) {
+			e := p.entries[c.Group+":"+c.Name]
+			if e == nil {
+				return k, false
+			}
+			return supervisor.Kept{Record: e.Record, Kill: process.Kill{Signal: syscall.Signal(e.Signal.Number), Group: e.Signal.Group},
+				Said: listener.State(e.Said), NextSerial: e.NextSerial}, true
+		},
+		Mood:       supervisor.Mood(found.Mood),
+		NextSerial: found.NextSerial,
+		Adopted:    d.watchGuard,
+	})
+}
+
+// inherited says what is left of a spawn.
+func (d *Daemon) inherited(c *config.Process, spawn uint64) child.Inheritance {
+	p := d.past
+	e := p.entries[c.Group+":"+c.Name]
+	in := child.Inheritance{Conclusion: survive.Conclude(e, p.told, d.pid(), launch.Look), Known: e.Record.PID != 0, Signal: e.Signal, Guard: d.pid()}
+	in.Cell, _ = d.state.Cell(c.Group, c.Name)
+	key := child.SpawnKey(spawn)
+	d.held.mu.Lock()
+	in.Files = child.HeldFiles(c, d.link.Fds()[key])
+	delete(d.link.Fds(), key)
+	d.held.mu.Unlock()
+	return in
+}
+
+// watchGuard begins to take the ends that the guard sees. Those of processes that are taken over must be
+// known by then.
+func (d *Daemon) watchGuard() {
+	if d.link == nil || d.guarded {
+		return
+	}
+	d.guarded = true
+	take := func(e guard.Exit) {
+		launch.Ended(e.PID, e.Start, e.Status)
+		d.link.Done(e.Seq)
+	}
+	for _, e := range d.link.Exits() {
+		take(e)
+	}
+	d.link.Watch(take, d.guardGone)
+	d.tell(d.link.Up())
+}
+
+// guardGone puts a new guard over the processes: this one, which starts a new daemon.
+func (d *Daemon) guardGone() {
+	logger := d.log.Logger()
+	logger.Log(context.Background(), dlog.Crit, fmt.Sprintf("the guard (pid %d) has died", d.pid()))
+	d.log.Flush(time.Second)
+	if os.Getenv("NOTIFY_SOCKET") != "" {
+		os.Exit(1) // whoever started us starts another, which takes everything over
+	}
+	d.held.mu.Lock()
+	defer d.held.mu.Unlock()
+	err := guard.Become(os.Args, d.held.files)
+	logger.Log(context.Background(), dlog.Crit, "cannot put another one in its place: "+err.Error())
+}
+
+// heldFiles are those that the guard holds, for a guard that takes its place.
+type heldFiles struct {
+	mu    sync.Mutex       // of the link's inherited files too
+	files map[string][]int // guarded by mu
+}
+
+// hold gives files to the guard, for the next daemon.
+func (d *Daemon) hold(key string, fds ...int) {
+	if d.state == nil || len(fds) == 0 {
+		return
+	}
+	d.held.mu.Lock()
+	if d.held.files == nil {
+		d.held.files = make(map[string][]int)
+	}
+	d.held.files[key] = fds
+	d.held.mu.Unlock()
+	d.tell(d.link.Store(key, fds...))
+}
+
+// release ends hold.
+func (d *Daemon) release(key string) {
+	if d.state == nil {
+		return
+	}
+	d.held.mu.Lock()
+	delete(d.held.files, key)
+	d.held.mu.Unlock()
+	d.tell(d.link.Drop(key))
+}
+
+// inherited files are what the guard has held, for one taker each.
+func (d *Daemon) inheritedFile(key string) *os.File {
+	if d.link == nil {
+		return nil
+	}
+	fds := d.link.Fds()[key]
+	delete(d.link.Fds(), key)
+	if len(fds) != 1 {
+		return nil
+	}
+	return os.NewFile(uintptr(fds[0]), key)
+}
+
+// inheritedSocket is the socket of a FastCGI program.
+func (d *Daemon) inheritedSocket(url string) (fd int, ok bool) {
+	d.held.mu.Lock()
+	defer d.held.mu.Unlock()
+	if d.link == nil {
+		return -1, false
+	}
+	key := child.SocketPrefix + url
+	fds := d.link.Fds()[key]
+	delete(d.link.Fds(), key)
+	if len(fds) != 1 {
+		return -1, false
+	}
+	return fds[0], true
+}
+
+func serverKey(s config.Server) string { return "http " + s.Network + " " + s.Address }
+
+// holdServer has the guard hold a server's socket, so that who connects while there is no daemon waits for
+// the next one.
+func (d *Daemon) holdServer(s config.Server, l *httpd.Listener) {
+	if d.state == nil {
+		return
+	}
+	fd, err := l.Dup() // open for as long as a new guard may want it
+	if err != nil {
+		return // then it is opened anew
+	}
+	d.hold(serverKey(s), fd)
+}
+
+// releaseServer ends holdServer.
+func (d *Daemon) releaseServer(s config.Server) {
+	d.held.mu.Lock()
+	fds := d.held.files[serverKey(s)]
+	d.held.mu.Unlock()
+	d.release(serverKey(s))
+	for _, fd := range fds {
+		unix.Close(fd)
+	}
+}
+
+func (d *Daemon) cell() func(*config.Process) (*launch.Cell, error) {
+	if d.state == nil {
+		return nil
+	}
+	return func(p *config.Process) (*launch.Cell, error) { return d.state.Cell(p.Group, p.Name) }
+}
+
+// hands are the children's, with what the next daemon must know of a group before it is active.
+type hands struct {
+	*child.Manager
+	d *Daemon
+}
+
+func (h hands) Prepare(g *config.Group) (*config.Group, error) {
+	prepared, err := h.Manager.Prepare(g)
+	if err == nil {
+		h.d.keepGroups(prepared)
+	}
+	return prepared, err
+}
+
+// keepGroups adds to the groups that the next daemon knows.
+func (d *Daemon) keepGroups(more ...*config.Group) {
+	if d.state == nil {
+		return
+	}
+	d.groups.mu.Lock()
+	defer d.groups.mu.Unlock()
+	if err := d.groups.keep(d.state, more); err != nil {
+		d.log.Logger().Warn("if this daemon dies, its processes can't be taken over: " + err.Error())
+	}
+}
+
+// keptGroups are those that the state file has, in their order.
+type keptGroups struct {
+	mu   sync.Mutex
+	list []*config.Group // guarded by mu
+}
+
+func (k *keptGroups) keep(s *survive.State, more []*config.Group) error {
+	for _, g := range more {
+		at := len(k.list)
+		for i, old := range k.list {
+			if old.Name == g.Name {
+				at = i
+			}
+		}
+		if at == len(k.list) {
+			k.list = append(k.list, nil)
+		}
+		k.list[at] = g
+	}
+	return s.KeepGroups(k.list)
+}
+
+// memory is the state file as the loop sees it.
+type memory struct{ d *Daemon }
+
+func (d *Daemon) memory() supervisor.Memory {
+	if d.state == nil {
+		return nil
+	}
+	return memory{d}
+}
+
+func (m memory) Keep(p *config.Process, k supervisor.Kept) {
+	err := m.d.state.Keep(p.Group, p.Name, &survive.Kept{
+		Record: k.Record, Signal: survive.Signal{Number: int(k.Kill.Signal), Group: k.Kill.Group},
+		Said: int(k.Said), NextSerial: k.NextSerial,
+	})
+	if err != nil {
+		m.d.unkept.Do(func() {
+			m.d.log.Logger().Warn("if this daemon dies, not all of its processes can be taken over: " + err.Error())
+		})
+	}
+}
+
+func (m memory) Forget(p *config.Process) { m.d.state.Drop(p.Group, p.Name) }
+
+func (m memory) KeepDaemon(mood supervisor.Mood, nextSerial uint64) {
+	m.d.state.KeepDaemon(survive.Daemon{Mood: int(mood), NextSerial: nextSerial})
+}
