@@ -35,6 +35,7 @@ type member struct {
 	name    string
 	alive   bool // it was started and has not ended
 	running bool // the process's state is RUNNING
+	resumed bool // it was taken over, and has said nothing since
 	deaf    bool // its stdin is closed
 	state   State
 	event   *item // what it has in hand, in BUSY only
@@ -68,6 +69,10 @@ func (p *Pool) Output(member int, data []byte) []Action {
 	m := &p.members[member]
 	if !m.alive {
 		return nil
+	}
+	if m.resumed {
+		m.resumed = false
+		data = m.withoutEcho(data)
 	}
 	if len(m.pending) > 0 {
 		data = append(m.pending, data...)
@@ -166,7 +171,9 @@ func (p *Pool) answered(m *member) {
 	}
 	p.log(dlog.Warn, rejectedText(m.name))
 	p.enter(m, Acknowledged)
-	m.event.rejections++
+	if m.event != nil { // else a daemon before this one knew it
+		m.event.rejections++
+	}
 	p.reject(m)
 }
 

@@ -1,6 +1,8 @@
 package listener
 
 import (
+	"bytes"
+
 	"holdfast/internal/dlog"
 	"holdfast/internal/event"
 	"holdfast/internal/process"
@@ -12,7 +14,7 @@ import (
 func (p *Pool) Resume(member int, state process.State, said State, next uint64) {
 	m := &p.members[member]
 	m.reset()
-	m.running = state == process.Running
+	m.running, m.resumed = state == process.Running, true
 	m.alive = !state.IsStopped() && state != process.Backoff || state == process.Unknown
 	if said != 0 {
 		m.state = said
@@ -20,6 +22,17 @@ func (p *Pool) Resume(member int, state process.State, said State, next uint64) 
 	if next > p.serial.Peek() {
 		p.serial = event.SerialFrom(next)
 	}
+}
+
+// withoutEcho takes off what the daemon before had seen already, and died before it could take it out of the
+// pipe: what brought m into its state.
+func (m *member) withoutEcho(data []byte) []byte {
+	echo := readyToken
+	if m.state == Acknowledged {
+		echo = resultToken + "2\n" + accepted
+	}
+	rest, _ := bytes.CutPrefix(data, []byte(echo))
+	return rest
 }
 
 // NextSerial is the number that the pool's next event will have.
