@@ -22,7 +22,7 @@ demo: build
 
 # What can't be installed is said, and the tests that need it are skipped with that reason.
 setup:
-	@scripts/setup gcc python3 supervisor etcd chromium || true
+	@scripts/setup gcc python3 supervisor etcd chromium ansible npm || true
 
 # The race detector needs a C compiler.
 test: build setup

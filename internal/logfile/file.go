@@ -106,7 +106,11 @@ func (f *File) Remove() error {
 	if !f.ownFile() {
 		return nil
 	}
-	return os.Remove(f.path)
+	// os.Remove would take away an empty directory that stands in its place.
+	if err := ignoringEINTR(func() error { return unix.Unlink(f.path) }); err != nil {
+		return &fs.PathError{Op: "unlink", Path: f.path, Err: err}
+	}
+	return nil
 }
 
 // Clear deletes the file, if it is there, and opens a new one.

@@ -181,6 +181,24 @@ func TestOthersMayTouchTheFile(t *testing.T) {
 	}
 }
 
+func TestADirectoryInThePlaceOfALogStays(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "log")
+	f := open(t, path, 0, 0)
+	os.Rename(path, path+".old")
+	os.Mkdir(path, 0o755)
+	if err := f.Clear(); err == nil {
+		t.Error("Clear: no error")
+	}
+	if info, err := os.Stat(path); err != nil || !info.IsDir() {
+		t.Errorf("the directory: %v", err)
+	}
+	write(t, f, "still there")
+	if d := cmp.Diff("still there", contents(t, dir)["log.old"]); d != "" {
+		t.Error(d)
+	}
+}
+
 func TestAReopenThatFailsKeepsTheFile(t *testing.T) {
 	dir := t.TempDir()
 	sub := filepath.Join(dir, "sub")
