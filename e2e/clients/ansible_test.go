@@ -18,7 +18,7 @@ func TestAnsible(t *testing.T) {
 	onBoth(t, func(t *testing.T, s side) string {
 		d := s.start(t, services)
 		d.config(t, "conf.d/new.ini", newService)
-		out := d.output(t, []string{"HOME=" + d.dir, "ANSIBLE_CONFIG=testdata/ansible.cfg"}, "/usr/bin/ansible-playbook", "--inventory", "localhost,", "--connection", "local",
+		out := d.output(t, []string{"HOME=" + d.dir, "TMPDIR=" + d.dir, "ANSIBLE_CONFIG=testdata/ansible.cfg"}, "/usr/bin/ansible-playbook", "--inventory", "localhost,", "--connection", "local",
 			"--extra-vars", fmt.Sprintf("ctl=%s conf=%s/supervisord.conf ansible_python_interpreter=%s", s.ctl, d.dir, python),
 			"testdata/playbook.yml")
 		return ansibleResults(t, out)

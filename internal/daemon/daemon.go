@@ -161,11 +161,11 @@ func (d *Daemon) round() (mood supervisor.Mood, err error) {
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
-		for _, s := range d.cfg.Servers {
-			d.releaseServer(s)
-		}
 		for _, l := range listeners {
 			l.Close(ctx)
+		}
+		for _, s := range d.cfg.Servers {
+			d.releaseServer(s)
 		}
 	}()
 

@@ -285,6 +285,8 @@ func (d *Daemon) releaseServer(s config.Server) {
 	d.held.mu.Unlock()
 	d.release(serverKey(s))
 	for _, fd := range fds {
+		// The guard closes its copy when it comes to it; till then the port would be taken for the next round.
+		_ = unix.Shutdown(fd, unix.SHUT_RDWR)
 		unix.Close(fd)
 	}
 }
