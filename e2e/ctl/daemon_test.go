@@ -22,8 +22,8 @@ const (
 // long is how long anything may take before the test calls it broken.
 const long = time.Minute
 
-// ourCtl and daemonUnderTest are paths of binaries.
-var ourCtl, daemonUnderTest string
+// Paths of binaries.
+var ourCtl, daemonUnderTest, ourPidproxy, ourSample string
 
 func TestMain(m *testing.M) {
 	os.Setenv("LC_ALL", "C.UTF-8")
@@ -34,12 +34,13 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 		defer os.RemoveAll(dir)
-		build := exec.Command("go", "build", "-o", dir+"/", "holdfast/cmd/supervisorctl", "holdfast/cmd/supervisord")
+		build := exec.Command("go", "build", "-o", dir+"/", "holdfast/cmd/...")
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "cannot build the binaries: %v\n%s", err, out)
 			return 1
 		}
 		ourCtl, daemonUnderTest = filepath.Join(dir, "supervisorctl"), filepath.Join(dir, "supervisord")
+		ourPidproxy, ourSample = filepath.Join(dir, "pidproxy"), filepath.Join(dir, "echo_supervisord_conf")
 		if d := os.Getenv("HOLDFAST_SUPERVISORD"); d != "" {
 			daemonUnderTest = d
 		}

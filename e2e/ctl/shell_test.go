@@ -111,7 +111,7 @@ func TestShellKeepsAHistory(t *testing.T) {
 	term.enter(ctrlC)
 	term.ended()
 	got, err := os.ReadFile(file)
-	if want := "help pid\nhelp pid\nshutdown\n"; err != nil || string(got) != want {
+	if want := "help pid\nshutdown\n"; err != nil || string(got) != want {
 		t.Errorf("the history is %q, %v, want %q", got, err, want)
 	}
 }

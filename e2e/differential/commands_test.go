@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -49,6 +50,8 @@ func (w *world) do(command string, body []string) string {
 		w.write("supervisord.conf", text)
 	case "write":
 		w.write(arg(0, ""), text)
+	case "syslog":
+		w.syslog()
 	case "start":
 		return w.start(args)
 	case "ended":
@@ -60,9 +63,39 @@ func (w *world) do(command string, body []string) string {
 		return w.kill(arg(0, ""), arg(1, ""))
 	case "rpc":
 		return w.rpc(rest)
+	case "rpcs":
+		var all strings.Builder
+		for l := range strings.Lines(w.expand(text)) {
+			all.WriteString(w.rpc(strings.TrimSuffix(l, "\n")))
+		}
+		return all.String()
+	case "calls":
+		var all strings.Builder
+		for l := range strings.Lines(w.expand(text)) {
+			all.WriteString(w.call(strings.TrimSuffix(l, "\n")))
+		}
+		return all.String()
 	case "call":
 		text = strings.TrimSuffix(text, "\n")
-		return w.http("unix", w.dir+"/s", 1, fmt.Sprintf("POST /RPC2 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", len(w.expand(text)), w.expand(text)))
+		return w.http("unix", w.dir+"/s", 1, long, fmt.Sprintf("POST /RPC2 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", len(w.expand(text)), w.expand(text)))
+	case "page", "follow":
+		network, address := "unix", w.dir+"/s"
+		if arg(0, "") == "-inet" {
+			network, address, args = "tcp", "127.0.0.1:"+w.port, args[1:]
+		}
+		if name == "follow" {
+			return w.follow(arg(0, ""), network, address, request(w.expand(text)))
+		}
+		return w.page(network, address, arg(0, ""), arg(1, ""), strings.TrimSuffix(w.expand(text), "\n"))
+	case "heard":
+		return w.heard(arg(0, ""), arg(1, ""), arg(2, ""))
+	case "bg":
+		answer := make(chan string, 1) // for join, which may not come
+		w.jobs[arg(0, "")] = answer
+		_, command, _ := strings.Cut(rest, " ")
+		go func() { answer <- w.do(command, body) }()
+	case "join":
+		return <-w.jobs[arg(0, "")]
 	case "http":
 		network, address, n := "unix", w.dir+"/s", 1
 		if arg(0, "") == "-inet" {
@@ -72,18 +105,27 @@ func (w *world) do(command string, body []string) string {
 			if _, err := fmt.Sscan(arg(1, ""), &n); err != nil {
 				w.t.Fatalf("%s: %v", command, err)
 			}
+			args = args[2:]
 		}
-		return w.http(network, address, n, strings.ReplaceAll(w.expand(text), "\n", "\r\n")+"\r\n")
+		patience := long
+		if arg(0, "") == "-hangs" {
+			patience = 3 * time.Second
+		}
+		return w.http(network, address, n, patience, request(w.expand(text)))
 	case "ctl":
 		return w.run(text, slices.Concat([]string{w.side.ctl, "-c", w.dir + "/supervisord.conf"}, args)...)
 	case "await":
 		return w.await(arg(0, ""), arg(1, ""))
 	case "states":
 		return w.states(args)
+	case "configs":
+		return w.configs(args)
 	case "events":
 		return w.news(arg(0, ""), arg(1, ""), arg(2, ""))
 	case "log":
 		return w.news("supervisord.log", arg(0, ""), arg(1, ""))
+	case "sees":
+		return w.sees(arg(0, ""), arg(1, ""), arg(2, "1"))
 	case "cat":
 		return w.cat(arg(0, ""), arg(1, ""))
 	case "sh":
@@ -92,6 +134,24 @@ func (w *world) do(command string, body []string) string {
 		w.t.Fatalf("unknown command %q", command)
 	}
 	return ""
+}
+
+// request is what a client sends: each line with CR and LF behind it, and an empty one at the end. A
+// line in quotes is sent as Go reads it, with nothing behind it.
+func request(text string) string {
+	var b strings.Builder
+	end := "\r\n"
+	for l := range strings.Lines(text) {
+		l = strings.TrimSuffix(l, "\n")
+		if raw, err := strconv.Unquote(l); err == nil {
+			b.WriteString(raw)
+			end = ""
+			continue
+		}
+		b.WriteString(l + "\r\n")
+		end = "\r\n"
+	}
+	return b.String() + end
 }
 
 var signals = map[string]syscall.Signal{
@@ -117,6 +177,10 @@ func (w *world) kill(signal, process string) string {
 // rpc is a call: METHOD and arguments in JSON.
 func (w *world) rpc(words string) string {
 	method, rest, _ := strings.Cut(words, " ")
+	sorted := method == "-sorted"
+	if sorted {
+		method, rest, _ = strings.Cut(rest, " ")
+	}
 	var params []any
 	for d := json.NewDecoder(strings.NewReader(rest)); ; {
 		d.UseNumber()
@@ -129,6 +193,11 @@ func (w *world) rpc(words string) string {
 		params = append(params, fromJSON(v))
 	}
 	v, err := w.client.Call(w.t.Context(), method, params...)
+	return showAnswer(v, err, sorted)
+}
+
+// showAnswer is what a call has given, a line for each element of an array.
+func showAnswer(v any, err error, sorted bool) string {
 	var fault *client.Fault
 	var status *client.HTTPError
 	switch {
@@ -140,11 +209,14 @@ func (w *world) rpc(words string) string {
 		return err.Error() + "\n"
 	}
 	if all, ok := v.([]any); ok && len(all) > 0 {
-		var b strings.Builder
-		for _, e := range all {
-			b.WriteString("- " + show(e) + "\n")
+		list := make([]string, len(all))
+		for i, e := range all {
+			list[i] = "- " + show(e) + "\n"
 		}
-		return b.String()
+		if sorted {
+			slices.Sort(list)
+		}
+		return strings.Join(list, "")
 	}
 	return show(v) + "\n"
 }
@@ -163,8 +235,9 @@ func fromJSON(v any) any {
 			v[i] = fromJSON(v[i])
 		}
 	case map[string]any:
-		if b, ok := v["base64"].(string); ok && len(v) == 1 {
-			return []byte(b)
+		if r, ok := v["repeat"].([]any); ok && len(v) == 1 && len(r) == 2 {
+			n, _ := r[1].(json.Number).Int64()
+			return strings.Repeat(r[0].(string), int(n))
 		}
 		var s xmlrpc.Struct
 		for _, k := range slices.Sorted(maps.Keys(v)) {
@@ -206,14 +279,25 @@ func show(v any) string {
 var headers = []string{"Connection", "Content-Length", "Content-Type", "Last-Modified", "Location",
 	"Www-Authenticate", "X-Accel-Buffering"}
 
+// errorPage is the body of every error's answer.
+const errorPage = `<head>
+<title>Error response</title>
+</head>
+<body>
+<h1>Error response</h1>
+<p>Error code %d.
+<p>Message: %s.
+</body>
+`
+
 // http sends the request and returns n answers: status line, fields of the header, body.
-func (w *world) http(network, address string, n int, request string) string {
+func (w *world) http(network, address string, n int, patience time.Duration, request string) string {
 	conn, err := net.Dial(network, address)
 	if err != nil {
 		return err.Error() + "\n"
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(patience))
 	if _, err := io.WriteString(conn, request); err != nil {
 		return err.Error() + "\n"
 	}
@@ -234,16 +318,15 @@ func (w *world) http(network, address string, n int, request string) string {
 		}
 		body, err := io.ReadAll(resp.Body)
 		resp.Body.Close()
-		fmt.Fprintf(&out, "%s %s\n", resp.Proto, resp.Status)
-		for _, h := range headers {
-			if v := resp.Header.Get(h); v != "" {
-				fmt.Fprintf(&out, "%s: %s\n", h, v)
-			}
+		if w.normal(string(body)) != string(body) {
+			resp.Header.Set("Content-Length", "AS IT IS") // its pids have as many digits as they have
 		}
-		if resp.TransferEncoding != nil {
-			fmt.Fprintf(&out, "Transfer-Encoding: %s\n", strings.Join(resp.TransferEncoding, ", "))
+		out.WriteString(head(resp))
+		text := strings.ReplaceAll(string(body), "\r\n", "\n")
+		if text == fmt.Sprintf(errorPage, resp.StatusCode, resp.Status[4:]) {
+			text = "(the error page)"
 		}
-		out.WriteString(strings.TrimSuffix("\n"+strings.ReplaceAll(string(body), "\r\n", "\n"), "\n") + "\n")
+		out.WriteString(strings.TrimSuffix("\n"+text, "\n") + "\n")
 		if err != nil {
 			out.WriteString("(cut)\n")
 		}
@@ -286,6 +369,33 @@ func (w *world) states(processes []string) string {
 	return b.String()
 }
 
+// configs returns the fields of getAllConfigInfo, a line a process.
+func (w *world) configs(fields []string) string {
+	v, err := w.client.Call(w.t.Context(), "supervisor.getAllConfigInfo")
+	if err != nil {
+		return err.Error() + "\n"
+	}
+	var b strings.Builder
+	all, _ := v.([]any)
+	for _, p := range all {
+		p, _ := p.(xmlrpc.Struct)
+		value := func(name string) string {
+			for _, m := range p {
+				if m.Name == name {
+					return show(m.Value)
+				}
+			}
+			return "none"
+		}
+		fmt.Fprintf(&b, "%s:%s", strings.Trim(value("group"), `"`), strings.Trim(value("name"), `"`))
+		for _, f := range fields {
+			b.WriteString(" " + f + "=" + value(f))
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
 // news returns the lines of the file that were not given out before, to the first that matches the
 // regular expression until; of these only those that match only. The scenario waits for it.
 func (w *world) news(file, until, only string) string {
@@ -319,6 +429,22 @@ func (w *world) news(file, until, only string) string {
 		fmt.Fprintf(&b, "(and no line that matches %q)\n", until)
 	}
 	return b.String()
+}
+
+// sees waits until what matches so many times in the file.
+func (w *world) sees(file, what, times string) string {
+	n, err := strconv.Atoi(times)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	re := regexp.MustCompile("(?m)" + what)
+	if !w.until(func() bool {
+		data, _ := os.ReadFile(filepath.Join(w.dir, file)) // it may not be there yet
+		return len(re.FindAllIndex(data, n)) == n
+	}) {
+		return "not seen\n"
+	}
+	return ""
 }
 
 // cat returns a file, as soon as a line of it matches until.

@@ -6,13 +6,16 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -104,10 +107,14 @@ type world struct {
 	dir    string
 	port   string
 	client *client.Client
+	under  []string // the command that runs the daemon; empty: it is run directly
 	cmd    *exec.Cmd
 	stderr bytes.Buffer
 	ended  chan struct{}  // closed when cmd has ended
 	seen   map[string]int // file -> how many of its bytes were given out
+
+	streams map[string]*stream     // of follow
+	jobs    map[string]chan string // of bg: what it gives, once
 }
 
 func newWorld(t *testing.T, s *side) *world {
@@ -115,7 +122,8 @@ func newWorld(t *testing.T, s *side) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, side: s, dir: dir, port: freePort(t), seen: map[string]int{}}
+	w := &world{t: t, side: s, dir: dir, port: freePort(t), seen: map[string]int{},
+		streams: map[string]*stream{}, jobs: map[string]chan string{}}
 	if w.client, err = client.New("unix://"+dir+"/s", "", ""); err != nil {
 		t.Fatal(err)
 	}
@@ -128,18 +136,31 @@ func newWorld(t *testing.T, s *side) *world {
 	return w
 }
 
+// nextPort is where freePort goes on. The ports are none that the kernel gives to others by itself, and
+// no two scenarios get the same.
+var nextPort atomic.Uint32
+
+func init() { nextPort.Store(rand.Uint32N(12000)) }
+
+var ports atomic.Int64 // how many were tried
+
+// freePort is a port that nobody listens on and that no other scenario gets: not one that the system
+// would choose, since it may choose the same for the next who asks before this one is opened.
 func freePort(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		port := strconv.FormatInt(10000+(int64(os.Getpid())*89+ports.Add(1))%20000, 10)
+		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+			l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	t.Fatal("there is no free port")
+	return ""
 }
 
 // expand replaces the names that a scenario may use.
 func (w *world) expand(s string) string {
-	return strings.NewReplacer("$DIR", w.dir, "$CHILD", childProgram, "$PORT", w.port,
+	return strings.NewReplacer("$DIR", w.dir, "$CHILD", childProgram, "$PORT", w.port, "$DAEMON", w.side.daemon, "$CTL", w.side.ctl,
 		"$UID", strconv.Itoa(os.Getuid())).Replace(s)
 }
 
@@ -159,10 +180,19 @@ func (w *world) start(args []string) string {
 	if len(args) == 0 {
 		args = []string{"-n", "-c", w.dir + "/supervisord.conf"}
 	}
+	w.end() // one that was to be refused, and was not
 	w.stderr.Reset()
-	w.cmd = exec.Command(w.side.daemon, args...)
+	argv := slices.Concat(w.under, []string{w.side.daemon}, args)
+	w.cmd = exec.Command(argv[0], argv[1:]...)
 	w.cmd.Dir, w.cmd.Stderr, w.cmd.Env = w.dir, &w.stderr, environment()
-	if err := w.cmd.Start(); err != nil {
+	stdout, err := os.Create(w.dir + "/.stdout")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.cmd.Stdout = stdout
+	err = w.cmd.Start()
+	stdout.Close()
+	if err != nil {
 		w.t.Fatal(err)
 	}
 	w.ended = make(chan struct{})
@@ -213,16 +243,24 @@ func (w *world) outcome() string {
 
 // end ends the daemon when the scenario is over.
 func (w *world) end() {
-	if w.cmd == nil {
-		return
+	if w.cmd != nil {
+		_ = w.cmd.Process.Signal(syscall.SIGTERM) // fails if it has ended
+		select {
+		case <-w.ended:
+		case <-time.After(long):
+			w.t.Errorf("%s does not end on SIGTERM", w.side.daemon)
+			_ = w.cmd.Process.Kill()
+			<-w.ended
+		}
 	}
-	_ = w.cmd.Process.Signal(syscall.SIGTERM) // fails if it has ended
-	select {
-	case <-w.ended:
-	case <-time.After(long):
-		w.t.Errorf("%s does not end on SIGTERM", w.side.daemon)
-		_ = w.cmd.Process.Kill()
-		<-w.ended
+	// One in the background is nobody's here.
+	if pid, err := w.client.PID(context.Background()); err == nil {
+		_ = syscall.Kill(pid, syscall.SIGTERM)
+		gone := func() bool { _, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid)); return err != nil }
+		if !w.until(gone) {
+			w.t.Errorf("%s does not end on SIGTERM", w.side.daemon)
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
 	}
 }
 
@@ -270,24 +308,31 @@ var varies = []struct {
 	{regexp.MustCompile(`(?m)^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} `), ""},
 	{regexp.MustCompile(`(?m): file: \S+ line: \d+$`), ""}, // a place in the original's source
 	{regexp.MustCompile(`\bpid \d+`), "pid PID"},
+	{regexp.MustCompile(`\(\d+\) with SIGKILL`), "(PID) with SIGKILL"},
 	{regexp.MustCompile(`\bpid:[1-9]\d*`), "pid:PID"},
 	{regexp.MustCompile(`(?m)^(ver:.*) len:\d+ (".* pid:P)`), "$1 len:LEN $2"}, // a pid has as many digits as it has
 	{regexp.MustCompile(`("pid": )[1-9]\d*`), "${1}PID"},
+	{regexp.MustCompile(`(?m)^(<value><int>)[1-9]\d*(</int></value>\n</param>)`), "${1}PID$2"}, // getPID
 	{regexp.MustCompile(`("(?:now|start|stop)": )[1-9]\d*`), "${1}TIME"},
 	{regexp.MustCompile(`(<name>pid</name>\n<value><int>)[1-9]\d*`), "${1}PID"},
 	{regexp.MustCompile(`(<name>(?:now|start|stop)</name>\n<value><int>)[1-9]\d*`), "${1}TIME"},
 	{regexp.MustCompile(`\bwhen:\d+`), "when:TIME"},
+	{regexp.MustCompile(`since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d`), "since TIME"},
 	{regexp.MustCompile(`uptime \d+:\d\d:\d\d`), "uptime TIME"},
 	{regexp.MustCompile(`[A-Z][a-z]{2} \d\d \d\d:\d\d [AP]M`), "DATE"},
+	{regexp.MustCompile(`[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}`), "CTIME"},
+	{regexp.MustCompile(`[A-Z][a-z]{2}%20[A-Z][a-z]{2}%20(?:%20)?\d+%20\d\d%3A\d\d%3A\d\d%20\d{4}`), "CTIME"},
+	{regexp.MustCompile(`\[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d \+0000\]`), "[TIME]"}, // of the access log
 	{regexp.MustCompile(`(?m)^(Last-Modified): .*\d{4} \d\d:\d\d:\d\d GMT`), "$1: DATE"},
 	{regexp.MustCompile(`(-std(?:out|err)---\w+)-[a-z0-9_]{8}\.log`), "$1-RANDOM.log"},
 	{regexp.MustCompile(`\b4\.2\.5\b|\b4\.4\.0\+holdfast\S*\b`), "VERSION"},
+	{regexp.MustCompile(`(?m)^.*UserWarning: Supervisord is running as root .*\n(?:  .*\n)?`), ""},
 	{regexp.MustCompile(`(?m)^.* (?:Supervisor is running as root|Increased RLIMIT_).*\n`), ""}, // as the machine has it
 }
 
 // normal is an output without what differs between two runs.
 func (w *world) normal(text string) string {
-	text = strings.NewReplacer(w.dir, "$DIR", childProgram, "$CHILD", w.port, "$PORT").Replace(text)
+	text = strings.NewReplacer(w.dir, "$DIR", childProgram, "$CHILD", w.port, "$PORT", w.side.ctl, "$CTL", w.side.daemon, "$DAEMON").Replace(text)
 	for _, v := range varies {
 		text = v.found.ReplaceAllString(text, v.is)
 	}
