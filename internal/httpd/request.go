@@ -107,7 +107,8 @@ func (l *Listener) accessLog(h http.Handler) http.Handler {
 		if !strings.Contains(client, ":") {
 			client = "localhost:0" // a unix socket
 		}
-		// Differs: the bytes are the body's. net/http makes the header after this.
+		// Differs: the bytes are the body's. net/http makes the header after this. And a line with
+		// "error" in it is no error.
 		l.log.Log(r.Context(), dlog.Trace, fmt.Sprintf("%s - - [%s] \"%s %s %s\" %d %d", client,
 			time.Now().UTC().Format("02/Jan/2006:15:04:05 -0700"),
 			r.Method, r.RequestURI, r.Proto, rec.status, rec.bytes))

@@ -130,7 +130,10 @@ func (s *server) answer(ctx context.Context, body []byte) (answer []byte, status
 	return answer, http.StatusOK
 }
 
-// trace logs a line. What clients sent is in args, so whatever would break the line is taken out.
+// trace logs a line.
+//
+// Differs: what clients sent is in args, so whatever would break the line is taken out; the original
+// lets them forge lines.
 func (s *server) trace(ctx context.Context, format string, args ...any) {
 	if !s.log.Enabled(ctx, dlog.Trace) {
 		return

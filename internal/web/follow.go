@@ -27,7 +27,9 @@ const (
 // follow answers with the end of the log at path and what is added to it until the client goes.
 //
 // Differs: HTTP/1.0 gets it at once, as HTTP/1.1 does, and not when 64 KiB have come together; and
-// a truncated log goes on behind a line that tells it, where the original breaks off.
+// a truncated log goes on behind a line that tells it, where the original breaks off. What a rotation
+// leaves unread in the old file is not lost, /mainlogtail has X-Accel-Buffering too, and the answer
+// ends in order with the daemon.
 func follow(w http.ResponseWriter, r *http.Request, path string) {
 	t, err := openTail(path)
 	if err != nil {

@@ -19,7 +19,8 @@ var staticTypes = map[string]string{".css": "text/css", ".gif": "image/gif", ".p
 
 // static answers with a file, or with 404.
 //
-// Differs: a directory, and the original's templates by their names (/status.html), are 404 too.
+// Differs: a directory, the original's templates by their names (/status.html) and a path with two
+// slashes in it are 404 too.
 func (h *handler) static(w http.ResponseWriter, r *http.Request) {
 	name := strings.TrimLeft(r.URL.Path, "/")
 	data, err := staticFiles.ReadFile("static/" + name)
