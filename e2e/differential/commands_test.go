@@ -162,13 +162,20 @@ var signals = map[string]syscall.Signal{
 func (w *world) kill(signal, process string) string {
 	pid := w.cmd.Process.Pid
 	if process != "" {
-		info, err := w.client.ProcessInfo(w.t.Context(), process)
+		var err error
+		running := w.until(func() bool {
+			var info client.ProcessInfo
+			info, err = w.client.ProcessInfo(w.t.Context(), process)
+			pid = info.PID
+			return err != nil || pid > 0
+		})
 		if err != nil {
 			return err.Error() + "\n"
+		} else if !running { // 0 would be this test and all that it runs
+			return "it does not run\n"
 		}
-		pid = info.PID
 	}
-	if err := syscall.Kill(pid, signals[signal]); err != nil || pid == 0 {
+	if err := syscall.Kill(pid, signals[signal]); err != nil {
 		return fmt.Sprintf("cannot be signalled: %v\n", err)
 	}
 	return ""

@@ -21,7 +21,6 @@ import (
 	"time"
 
 	"holdfast/client"
-	"holdfast/e2e/child"
 )
 
 // long is how long anything may take before the test calls it broken.
@@ -38,13 +37,10 @@ var sides = []side{
 	{name: "holdfast", ours: true}, // built by TestMain
 }
 
-// childProgram is the path of this test binary under the name "child".
+// childProgram is the path of package child as a program.
 var childProgram string
 
 func TestMain(m *testing.M) {
-	if filepath.Base(os.Args[0]) == "child" {
-		os.Exit(child.Main(os.Args[1:]))
-	}
 	flag.Parse()
 	// Most of a scenario's time is waiting for the original's poll.
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
@@ -57,22 +53,14 @@ func TestMain(m *testing.M) {
 		}
 		defer os.RemoveAll(dir)
 		os.Chmod(dir, 0o755)
-		build := exec.Command("go", "build", "-o", dir+"/", "holdfast/cmd/supervisorctl", "holdfast/cmd/supervisord")
+		build := exec.Command("go", "build", "-o", dir+"/", "holdfast/cmd/supervisorctl", "holdfast/cmd/supervisord", "holdfast/e2e/child/child")
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "cannot build the binaries: %v\n%s", err, out)
 			return 1
 		}
 		sides[1].daemon, sides[1].ctl = dir+"/supervisord", dir+"/supervisorctl"
-		self, err := os.Executable()
-		if err != nil {
-			panic(err)
-		}
 		childProgram = dir + "/child"
-		// A hard link or a copy; a symbolic link would be reached under another name by /proc/self/exe.
-		if data, err := os.ReadFile(self); err != nil || os.WriteFile(childProgram, data, 0o755) != nil {
-			panic("cannot copy " + self)
-		}
 		return m.Run()
 	}())
 }
