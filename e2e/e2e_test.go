@@ -1,6 +1,6 @@
 // Package e2e tests the real binaries as their users run them. Each file of testdata is a script
 // of rogpeppe/go-internal/testscript; the commands that it has beyond those are in commands_test.go,
-// and the children that the daemons run are package child.
+// and the children that the daemons run are e2e/child.
 package e2e
 
 import (
@@ -16,8 +16,6 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
-
-	"holdfast/e2e/child"
 )
 
 // patience is how long a test waits for what must come; only a broken run gets there.
@@ -27,9 +25,6 @@ const patience = 20 * time.Second
 var bin string
 
 func TestMain(m *testing.M) {
-	if filepath.Base(os.Args[0]) == "child" {
-		os.Exit(child.Main(os.Args[1:]))
-	}
 	os.Exit(run(m))
 }
 
@@ -43,31 +38,15 @@ func run(m *testing.M) int {
 	// Daemons under test change their user; what they run must be reachable for anybody.
 	os.Chmod(dir, 0o755)
 	bin = filepath.Join(dir, "bin")
-	build := exec.Command("go", "build", "-o", bin+"/", "holdfast/cmd/...")
+	build := exec.Command("go", "build", "-o", bin+"/", "holdfast/cmd/...", "holdfast/e2e/child")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "cannot build the binaries: %v\n%s", err, out)
 		return 1
 	}
-	self, err := os.Executable()
-	if err == nil {
-		err = copyFile(self, filepath.Join(bin, "child"))
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
 	// Where testscript makes its directories: it leaves some behind when only a part is run.
 	os.Setenv("GOTMPDIR", dir)
 	return m.Run()
-}
-
-func copyFile(from, to string) error {
-	data, err := os.ReadFile(from)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(to, data, 0o755)
 }
 
 func TestScripts(t *testing.T) {

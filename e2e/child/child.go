@@ -1,6 +1,6 @@
-// Package child is what the daemons under test run: a program that does exactly what its arguments
-// say, one after the other. A test binary is it under the name "child".
-package child
+// Child is what the daemons under test run: a program that does exactly what its arguments say, one
+// after the other. It is no test binary, since those take long to start, with -race above all.
+package main
 
 import (
 	"bufio"
@@ -20,8 +20,10 @@ var signals = map[string]syscall.Signal{
 	"USR2": syscall.SIGUSR2, "ALRM": syscall.SIGALRM, "CONT": syscall.SIGCONT,
 }
 
-// Main does what args say and returns the exit code.
-func Main(args []string) int {
+func main() { os.Exit(run(os.Args[1:])) }
+
+// run does what args say and returns the exit code.
+func run(args []string) int {
 	for i := 0; i < len(args); i++ {
 		next := func() string {
 			i++

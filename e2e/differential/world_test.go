@@ -37,7 +37,7 @@ var sides = []side{
 	{name: "holdfast", ours: true}, // built by TestMain
 }
 
-// childProgram is the path of package child as a program.
+// childProgram is the path of e2e/child, built.
 var childProgram string
 
 func TestMain(m *testing.M) {
@@ -53,7 +53,7 @@ func TestMain(m *testing.M) {
 		}
 		defer os.RemoveAll(dir)
 		os.Chmod(dir, 0o755)
-		build := exec.Command("go", "build", "-o", dir+"/", "holdfast/cmd/supervisorctl", "holdfast/cmd/supervisord", "holdfast/e2e/child/child")
+		build := exec.Command("go", "build", "-o", dir+"/", "holdfast/cmd/supervisorctl", "holdfast/cmd/supervisord", "holdfast/e2e/child")
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "cannot build the binaries: %v\n%s", err, out)
