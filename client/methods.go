@@ -256,3 +256,16 @@ func (c *Client) Multicall(ctx context.Context, calls []MethodCall) ([]any, erro
 	}
 	return results, nil
 }
+
+// DaemonInfo returns what is known of supervisord itself. Only Holdfast has it; Supervisor answers with the
+// fault UnknownMethod.
+func (c *Client) DaemonInfo(ctx context.Context) (DaemonInfo, error) {
+	return get[DaemonInfo](ctx, c, "holdfast.getDaemonInfo")
+}
+
+// Upgrade puts the supervisord at that path, or if it is empty the one that is installed now, in charge of all
+// processes. It returns when that begins: DaemonInfo tells when another daemon answers. The fault Failed says
+// why it is refused; then nothing has changed. Only Holdfast has it.
+func (c *Client) Upgrade(ctx context.Context, path string) error {
+	return do(ctx, c, "holdfast.upgrade", path)
+}

@@ -43,6 +43,17 @@ type ProcessInfo struct {
 	Description   string       `rpc:"description"`
 }
 
+// A DaemonInfo says how supervisord itself is.
+type DaemonInfo struct {
+	Version string `rpc:"version"`
+	PID     int    `rpc:"pid"`     // the one that stays, as in the pidfile
+	Daemon  int    `rpc:"daemon"`  // of the process that does the work, which changes
+	Since   int    `rpc:"since"`   // when that was started, in seconds since 1970
+	Program string `rpc:"program"` // what it executes
+	Config  string `rpc:"config"`  // path of its configuration
+	Trouble string `rpc:"trouble"` // what became of the daemon before it, or of the one that was to replace it; empty: nothing bad
+}
+
 // A ConfigInfo is what the configuration says of a process. Texts are "none" for an option that
 // has no value, and "auto" for AUTO.
 type ConfigInfo struct {

@@ -90,7 +90,7 @@ func TestCompatibilityIsComplete(t *testing.T) {
 		"XML-RPC Method":            methods(t),
 		"HTTP Address":              addresses(t),
 		"HTTP Action of a page":     inSource(t, "../internal/web/action.go", `case "(\w+)":`),
-		"supervisorctl Command":     append(strings.Fields(regexp.MustCompile(`(?s).*=\n`).ReplaceAllString(supervisorctl(t, "help"), "")), "help"),
+		"supervisorctl Command":     append(strings.Fields(regexp.MustCompile(`(?m)^.*:\n=+$`).ReplaceAllString(supervisorctl(t, "help"), "")), "help"),
 		"supervisorctl Option":      longOptions(supervisorctl(t, "-h")),
 		"[ctlplugin:x] Option":      {"supervisor.ctl_factory"}, // refused, so not in the sample
 		"[rpcinterface:x] Option":   nil,                        // the others are in the sample

@@ -179,6 +179,7 @@ var differs = []struct {
 	found *regexp.Regexp
 	is    string
 }{
+	{regexp.MustCompile(`\nholdfast commands .*\n=+\n(.+\n)+\n`), ""}, // those that the original has not
 	{regexp.MustCompile(`(?m): file: \S+ line: \d+$`), ""},          // a place in the original's source
 	{regexp.MustCompile(`(?m)^([^\t\n]*\t+)[^\t\n]+$`), "${1}HELP"}, // the wording of a help
 	{regexp.MustCompile(`(?m)^Note: .*$`), "Note: HELP"},

@@ -42,6 +42,7 @@ type Output struct {
 
 	mu     sync.Mutex
 	closed bool            // guarded by mu
+	leave  bool            // guarded by mu
 	drains []chan struct{} // guarded by mu; new ones, each closed when it is satisfied
 
 	opened   atomic.Bool // fd is there
@@ -52,6 +53,7 @@ type Output struct {
 
 	// What follows is run's own.
 
+	leaving   bool            // for another process, with nothing of the pipe in memory
 	draining  []chan struct{} // the drains that it is at
 	left      int             // and the bytes that they still want moved, or shown to the view
 	last      time.Time       // when a chunk was moved last
@@ -164,6 +166,12 @@ func (o *Output) Close() {
 	o.wake(func() { o.closed = true })
 }
 
+// Leave stops the copying as soon as all that was read is in the log, for another process that goes on with
+// the pipe. It does not wait; Done tells.
+func (o *Output) Leave() {
+	o.wake(func() { o.leave = true })
+}
+
 // Done is closed when the Output has ended, and its pipe and its Sink are closed.
 func (o *Output) Done() <-chan struct{} { return o.done }
 
@@ -223,16 +231,22 @@ func (o *Output) run() {
 // wishes takes in what others want; false means to end.
 func (o *Output) wishes() bool {
 	o.mu.Lock()
-	closed, drains := o.closed, o.drains
+	closed, leave, drains := o.closed, o.leave, o.drains
 	o.drains = nil
 	o.mu.Unlock()
+	if leave && !o.waits() {
+		if o.view != nil && o.view.reads && o.view.withholds() {
+			o.hold(o.view.end)
+		}
+		o.leaving = !o.waits()
+	}
 	if len(drains) > 0 {
 		o.draining = append(o.draining, drains...)
 		if o.left = o.fresh(); o.left <= 0 {
 			o.settle()
 		}
 	}
-	return !closed
+	return !closed && !o.leaving
 }
 
 // waits tells whether something is to be done before more comes out of the pipe or is shown.
@@ -251,7 +265,7 @@ func (o *Output) fresh() int {
 func (o *Output) wished() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.closed || len(o.drains) > 0
+	return o.closed || o.leave || len(o.drains) > 0
 }
 
 // coalesce lets small writes come together. After a quiet time the first is moved at once.
@@ -323,7 +337,7 @@ func (o *Output) drained() {
 // finish is the end of run.
 func (o *Output) finish() {
 	o.lost += int64(len(o.held))
-	if o.opened.Load() {
+	if o.opened.Load() && !o.leaving {
 		o.lost += int64(inPipe(o.fd)) // nothing at the end of the pipe, but Close may come before it
 	}
 	o.release()

@@ -218,7 +218,7 @@ func (r *run) hold(f *files, cell *launch.Cell) {
 }
 
 func (r *run) release() {
-	if r.m.opts.Release != nil {
+	if r.m.opts.Release != nil && !r.m.leaving.Load() {
 		r.m.opts.Release(SpawnKey(r.spawn))
 	}
 }

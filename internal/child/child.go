@@ -19,6 +19,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -76,7 +77,9 @@ type Manager struct {
 	environ environ
 	logs    *capture.Logs
 	syslog  *syslog.Writer
-	closing chan struct{} // closed by Close
+	closing chan struct{} // closed by Leave or Close
+	silence sync.Once     // closes it
+	leaving atomic.Bool   // by Leave
 
 	mu   sync.Mutex
 	runs map[uint64]*run // guarded by mu; by spawn number
@@ -244,14 +247,46 @@ func (m *Manager) ReopenLogs() { m.logs.Reopen() }
 // Done tells that the loop has noted the end of a spawn: its socket may be closed.
 func (m *Manager) Done(spawn uint64) { m.sockets.dropFor(spawn) }
 
+// leavePatience is how long Leave waits for logs that take nothing.
+const leavePatience = time.Second
+
+// Leave puts what was read of the outputs into their logs and leaves the rest, the processes and their ends
+// to the next daemon: nothing is reported any more. This process must end after it.
+func (m *Manager) Leave() {
+	m.leaving.Store(true)
+	m.silence.Do(func() { close(m.closing) })
+	m.mu.Lock()
+	runs := slices.Collect(maps.Values(m.runs))
+	m.mu.Unlock()
+	bound := time.After(leavePatience)
+	var outputs []*capture.Output
+	for _, r := range runs {
+		select {
+		case <-r.settled:
+			outputs = append(outputs, r.outputs...)
+		default:
+		}
+	}
+	for _, o := range outputs {
+		o.Leave()
+	}
+	for _, o := range outputs {
+		select {
+		case <-o.Done():
+		case <-bound:
+			return
+		}
+	}
+}
+
 // closePatience is how long Close waits for logs, those on a disk that hangs.
 const closePatience = 5 * time.Second
 
 // Close ends the logging of all outputs, after what is in their pipes, and returns when it has
 // ended. Processes are left alone, and nothing is reported any more. It must be called once.
 func (m *Manager) Close() {
+	m.silence.Do(func() { close(m.closing) })
 	m.mu.Lock()
-	close(m.closing)
 	runs := slices.Collect(maps.Values(m.runs))
 	m.mu.Unlock()
 	var all sync.WaitGroup

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write the golden files anew")
@@ -45,6 +46,20 @@ func TestGolden(t *testing.T) {
 			}
 			text, err := json.MarshalIndent(cfg, "", "\t")
 			must(t, err)
+			// The next daemon reads it in this form.
+			var again Config
+			must(t, json.Unmarshal(text, &again))
+			cfg.Supervisord.user = nil
+			if diff := cmp.Diff(cfg, &again, cmp.AllowUnexported(Supervisord{}), cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("after JSON it is another: %s", diff)
+			}
+			for _, g := range again.Groups {
+				for i := range g.Processes {
+					if f := g.Processes[i].FastCGI; f != nil && f != g.FastCGI {
+						t.Errorf("%s: a socket of its own", g.Processes[i].Name)
+					}
+				}
+			}
 			got := strings.ReplaceAll(string(text), root, "/ROOT") + "\n"
 			golden := strings.TrimSuffix(path, ".conf") + ".golden"
 			if *rewrite {

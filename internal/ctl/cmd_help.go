@@ -20,20 +20,28 @@ func help(_ context.Context, s *session, arg string) error {
 	case arg == "help":
 		s.say("%s", helpOnHelp)
 	case arg == "":
-		var names []string
+		var names, ours []string
 		for _, c := range s.commands {
-			if c.help != "" {
+			switch {
+			case c.ours:
+				ours = append(ours, c.name)
+			case c.help != "":
 				names = append(names, c.name)
 			}
 		}
-		const header = "default commands (type help <topic>):"
-		fmt.Fprintf(s.out, "\n%s\n%s\n%s\n", header, strings.Repeat("=", len(header)), columns(names, 79))
+		s.topics("default", names)
+		s.topics("holdfast", ours)
 	case c == nil || c.help == "":
 		s.say("*** No help on %s", arg)
 	default:
 		s.say("%s", c.help)
 	}
 	return nil
+}
+
+func (s *session) topics(whose string, names []string) {
+	header := whose + " commands (type help <topic>):"
+	fmt.Fprintf(s.out, "\n%s\n%s\n%s\n", header, strings.Repeat("=", len(header)), columns(names, 79))
 }
 
 // columns lays names out in as few lines as fit in width, down one column and then the next.

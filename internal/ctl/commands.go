@@ -10,6 +10,7 @@ type command struct {
 	name     string
 	help     string                                                      // what "help NAME" prints; empty: it is not listed and has none
 	complete func(ctx context.Context, s *session, text string) []string // what TAB offers; nil: nothing
+	ours     bool                                                        // the original has no such command
 	run      func(ctx context.Context, s *session, arg string) error     // err is printed as a line that begins with "error: "
 }
 
@@ -38,6 +39,7 @@ func table() []command {
 		stopCommand,
 		tailCommand,
 		updateCommand,
+		upgradeCommand,
 		versionCommand,
 	}
 }

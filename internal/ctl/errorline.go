@@ -45,7 +45,11 @@ func pythonError(err error) (class, text string) {
 	case errors.As(err, &fault):
 		return "xmlrpc.client.Fault", faultText(fault)
 	case errors.As(err, &http):
-		return "xmlrpc.client.ProtocolError", fmt.Sprintf("<ProtocolError for 127.0.0.1/RPC2: %d %s>", http.Code, http.Reason)
+		text := fmt.Sprintf("<ProtocolError for 127.0.0.1/RPC2: %d %s>", http.Code, http.Reason)
+		if http.Code == 503 {
+			text += ": supervisord makes room for another one; what was asked for goes on there, so look at status first"
+		}
+		return "xmlrpc.client.ProtocolError", text
 	case errors.As(err, &value):
 		return "ValueError", value.Error()
 	case errors.Is(err, errNoLine):

@@ -43,19 +43,21 @@ type Daemon struct {
 	groups  keptGroups
 	unkept  sync.Once // says that the state file can't take all
 	guarded bool      // the guard is listened to
+	since   time.Time
 
-	cfg      *config.Config                // of this round
-	ran      *config.Config                // of the last round that came up
-	good     atomic.Pointer[config.Config] // read last without an error; a client's reread sets it too
-	log      *dlog.Log
-	sup      *supervisor.Supervisor
-	hands    *child.Manager
-	wrotePID bool
-	signals  chan os.Signal // the runtime sends, from the first round's start on; nobody closes
-	exiting  atomic.Bool    // a signal asked for the end
-	serial   event.Serial   // of the events, in all rounds
-	again    bool           // not the first round: what is wrong now must not end what was working
-	notes    []config.Note  // for the log that is not open yet
+	cfg       *config.Config                // of this round
+	ran       *config.Config                // of the last round that came up
+	good      atomic.Pointer[config.Config] // read last without an error; a client's reread sets it too
+	log       *dlog.Log
+	sup       *supervisor.Supervisor
+	hands     *child.Manager
+	wrotePID  bool
+	signals   chan os.Signal // the runtime sends, from the first round's start on; nobody closes
+	exiting   atomic.Bool    // a signal asked for the end
+	upgrading atomic.Bool    // another daemon is about to take over
+	serial    event.Serial   // of the events, in all rounds
+	again     bool           // not the first round: what is wrong now must not end what was working
+	notes     []config.Note  // for the log that is not open yet
 }
 
 // Run runs supervisord on cfg, and on what the file says then after each restart, until it is
@@ -147,7 +149,7 @@ func (d *Daemon) round() (mood supervisor.Mood, err error) {
 	d.notes = nil
 	// Differs: the original ends without a word when it can't open a server after a restart.
 	defer func() {
-		if err != nil && d.ran != nil {
+		if err != nil && (d.ran != nil || d.past != nil) {
 			logger.Log(context.Background(), dlog.Crit, "cannot start again with this configuration: "+err.Error())
 		}
 	}()
@@ -195,10 +197,17 @@ func (d *Daemon) round() (mood supervisor.Mood, err error) {
 		Inherited:   d.inherited,
 	})
 	defer d.hands.Close()
+	runs := d.cfg
 	sup = supervisor.New(d.cfg, supervisor.Options{
-		Hands:  hands{d.hands, d},
-		Log:    logger,
-		Load:   d.load,
+		Hands: hands{d.hands, d},
+		Log:   logger,
+		Load: func() (*config.Config, error) {
+			cfg, err := d.load()
+			if err == nil {
+				d.holdConfig(runs, cfg)
+			}
+			return cfg, err
+		},
 		Memory: d.memory(),
 		Serial: &d.serial,
 	})
@@ -212,7 +221,7 @@ func (d *Daemon) round() (mood supervisor.Mood, err error) {
 	}
 	launch.OnOrphan(d.orphan)
 
-	handler := d.handler(d.cfg)
+	handler := d.handler(d.cfg, listeners)
 	for _, l := range listeners {
 		go l.Serve(handler) // ends with l.Close, above
 	}
@@ -222,7 +231,7 @@ func (d *Daemon) round() (mood supervisor.Mood, err error) {
 	d.writePIDFile()
 	d.letGo()
 	d.ran = d.cfg
-	d.holdConfig()
+	d.holdConfig(d.cfg, d.cfg)
 	if d.past != nil {
 		defer func() { d.past = nil }()
 		return d.resume(), nil
@@ -258,11 +267,7 @@ func syslogIdent() string { return filepath.Base(os.Args[0]) }
 func (d *Daemon) listen() (open []*httpd.Listener, err error) {
 	logger := d.log.Logger()
 	for _, s := range d.cfg.Servers {
-		l, err := httpd.Listen(httpd.Server{
-			Network: s.Network, Address: s.Address, Chmod: s.Chmod, UID: s.UID, GID: s.GID,
-			Username: s.Username, Password: s.Password, Log: logger, Stderr: d.stderr,
-			Inherited: d.inheritedFile(serverKey(s)),
-		})
+		l, err := d.open(s, d.inheritedFile(serverKey(s)))
 		if err != nil {
 			for _, l := range open {
 				l.Close(context.Background())
@@ -282,13 +287,21 @@ func (d *Daemon) listen() (open []*httpd.Listener, err error) {
 	return open, nil
 }
 
+// open opens a server, or goes on with its socket.
+func (d *Daemon) open(s config.Server, inherited *os.File) (*httpd.Listener, error) {
+	return httpd.Listen(httpd.Server{
+		Network: s.Network, Address: s.Address, Chmod: s.Chmod, UID: s.UID, GID: s.GID,
+		Username: s.Username, Password: s.Password, Log: d.log.Logger(), Stderr: d.stderr, Inherited: inherited,
+	})
+}
+
 // handler joins the faces.
-func (d *Daemon) handler(cfg *config.Config) http.Handler {
+func (d *Daemon) handler(cfg *config.Config, listeners []*httpd.Listener) http.Handler {
 	var namespaces []string
 	for _, i := range cfg.RPCInterfaces {
 		namespaces = append(namespaces, i.Name)
 	}
-	face := faceOf{d}
+	face := faceOf{d, listeners}
 	calls := rpc.New(d.sup, face, rpc.Options{Namespaces: namespaces, Log: d.log.Logger()})
 	pages := web.New(d.sup, face)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -301,7 +314,10 @@ func (d *Daemon) handler(cfg *config.Config) http.Handler {
 }
 
 // faceOf answers the faces what is the daemon's to know.
-type faceOf struct{ d *Daemon }
+type faceOf struct {
+	d         *Daemon
+	listeners []*httpd.Listener // of this round
+}
 
 func (f faceOf) Version() string     { return Version }
 func (f faceOf) PID() int            { return f.d.pid() }

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"holdfast/internal/config"
 	"holdfast/internal/guard"
@@ -32,6 +33,9 @@ func Main(argv []string, stdout, stderr *os.File) int {
 	}
 	go reserveFiles(1024) // as early as can be; enough for 200 programs
 	argv0 := config.Argv0(argv[0], os.Getenv("PATH"))
+	if len(argv) > 1 && argv[1] == rehearse {
+		return rehearseMain(argv0, argv[2:], os.Stdin, stdout, stderr)
+	}
 	flags, err := config.ParseFlags(argv0, argv[1:])
 	switch {
 	case err != nil:
@@ -56,7 +60,7 @@ func Main(argv []string, stdout, stderr *os.File) int {
 	}
 	ready := launch.Ready() // before the environment is read: the children are not to have its variable
 	environ := os.Environ()
-	d := &Daemon{path: path, flags: flags, environ: environ, stdout: stdout, stderr: stderr, ready: ready, link: link}
+	d := &Daemon{path: path, flags: flags, environ: environ, stdout: stdout, stderr: stderr, ready: ready, link: link, since: time.Now()}
 	cfg, err := d.firstConfig()
 	if err != nil {
 		return usage(stderr, argv0, err)

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -40,8 +42,8 @@ func (d *Daemon) pid() int {
 	return os.Getpid()
 }
 
-// openState opens the state file, and reads what a daemon before this one has left. Only that another one
-// is running is an error.
+// openState opens the state file, and reads what a daemon before this one has left. It is an error if another
+// one is running, or if one has left what this one does not understand: both would have everything run twice.
 func (d *Daemon) openState() error {
 	if d.link == nil {
 		return nil
@@ -49,7 +51,8 @@ func (d *Daemon) openState() error {
 	s, err := survive.Open(survive.PathFor(d.cfg.Supervisord.PidFile),
 		survive.Header{PID: d.pid(), Since: time.Now(), Config: d.path})
 	var held *survive.HeldError
-	if errors.As(err, &held) {
+	var version *survive.VersionError
+	if errors.As(err, &held) || errors.As(err, &version) {
 		return err
 	}
 	if err != nil {
@@ -72,7 +75,7 @@ func (d *Daemon) openState() error {
 	for _, e := range d.link.Exits() {
 		p.told = append(p.told, survive.Exit{PID: e.PID, Start: e.Start, Status: e.Status})
 	}
-	d.past = p
+	d.past, d.groups.list = p, slices.Clone(p.groups)
 	return nil
 }
 
@@ -94,42 +97,56 @@ func (d *Daemon) tell(error) {}
 const configKey = "config"
 
 // firstConfig reads the configuration. A daemon that takes the place of one that has died goes on with
-// what that one had if the files are bad now.
+// what that one had: a death applies nothing.
 func (d *Daemon) firstConfig() (*config.Config, error) {
-	cfg, err := config.Load(d.path, d.flags, d.environ)
-	f := d.inheritedFile(configKey)
-	if f == nil {
-		return cfg, err
+	if f := d.inheritedFile(configKey); f != nil {
+		defer f.Close()
+		if cfg, err := readConfig(f); err == nil && !d.link.OnTrial() {
+			cfg.Notes = nil
+			return cfg, nil
+		}
 	}
-	defer f.Close()
-	if err == nil {
-		return cfg, nil
-	}
-	var before config.Config
-	if json.NewDecoder(io.NewSectionReader(f, 0, 1<<40)).Decode(&before) != nil {
-		return cfg, err
-	}
-	return d.goOnWith(&before, err), nil
+	return config.Load(d.path, d.flags, d.environ)
 }
 
-// holdConfig gives the guard the configuration that this daemon runs on.
-func (d *Daemon) holdConfig() {
+// holdConfig gives the guard the configuration that this daemon runs on, with what was read last of the
+// programs.
+func (d *Daemon) holdConfig(runs, read *config.Config) {
 	if d.state == nil {
 		return
 	}
-	text, err := json.Marshal(d.cfg)
+	next := *runs
+	next.Groups, next.Bad = read.Groups, read.Bad
+	if f, err := configFile(&next); err == nil {
+		d.hold(configKey, f)
+	}
+}
+
+// configFile is a file in memory with a configuration.
+func configFile(cfg *config.Config) (fd int, err error) {
+	text, err := json.Marshal(cfg)
 	if err != nil {
-		return
+		return -1, err
 	}
-	fd, err := unix.MemfdCreate("config", unix.MFD_CLOEXEC)
-	if err != nil {
-		return
+	if fd, err = unix.MemfdCreate("config", unix.MFD_CLOEXEC); err != nil {
+		return -1, err
 	}
-	f := os.NewFile(uintptr(fd), "config")
-	defer f.Close()
-	if _, err := f.Write(text); err == nil {
-		d.tell(d.link.Store(configKey, fd))
+	for n := 0; n < len(text); {
+		wrote, err := unix.Pwrite(fd, text[n:], int64(n))
+		if err != nil {
+			unix.Close(fd)
+			return -1, err
+		}
+		n += wrote
 	}
+	return fd, nil
+}
+
+// readConfig reads what configFile has written.
+func readConfig(f io.ReaderAt) (*config.Config, error) {
+	cfg := new(config.Config)
+	err := json.NewDecoder(io.NewSectionReader(f, 0, 1<<40)).Decode(cfg)
+	return cfg, err
 }
 
 // resume goes on with what a daemon before this one has left.
@@ -187,6 +204,24 @@ func (d *Daemon) watchGuard() {
 	}
 	d.link.Watch(take, d.guardGone)
 	d.tell(d.link.Up())
+	d.dropLeftovers()
+}
+
+// dropLeftovers closes what nobody has taken of that which the guard holds: the sockets of servers that are
+// no longer configured, the pipes of processes that are gone. A daemon that was never up does not come to it.
+func (d *Daemon) dropLeftovers() {
+	d.held.mu.Lock()
+	defer d.held.mu.Unlock()
+	for key, fds := range d.link.Fds() {
+		for _, fd := range fds {
+			unix.Close(fd)
+		}
+		delete(d.link.Fds(), key)
+		d.tell(d.link.Drop(key))
+		if path, ok := strings.CutPrefix(key, serverKey(config.Server{Network: "unix"})); ok {
+			_ = os.Remove(path)
+		}
+	}
 }
 
 // guardGone puts a new guard over the processes: this one, which starts a new daemon.
@@ -209,7 +244,8 @@ type heldFiles struct {
 	files map[string][]int // guarded by mu
 }
 
-// hold gives files to the guard, for the next daemon.
+// hold gives files to the guard, for the next daemon. They must stay open, for a guard that takes its place,
+// until release, or until others are held under that key, which closes these.
 func (d *Daemon) hold(key string, fds ...int) {
 	if d.state == nil || len(fds) == 0 {
 		return
@@ -218,9 +254,13 @@ func (d *Daemon) hold(key string, fds ...int) {
 	if d.held.files == nil {
 		d.held.files = make(map[string][]int)
 	}
+	before := d.held.files[key]
 	d.held.files[key] = fds
 	d.held.mu.Unlock()
 	d.tell(d.link.Store(key, fds...))
+	for _, fd := range before {
+		unix.Close(fd)
+	}
 }
 
 // release ends hold.

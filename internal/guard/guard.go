@@ -195,7 +195,7 @@ func (g *guard) fork() (*daemon, error) {
 	path := "/proc/self/exe"
 	switch {
 	case d.candidate != "":
-		env = append(env, Env+"=1", envExec+"="+d.candidate)
+		env = append(env, Env+"=1", envExec+"="+d.candidate, envTrial+"=1")
 	case g.program >= 0:
 		path = "/proc/self/fd/" + strconv.Itoa(g.program)
 	}

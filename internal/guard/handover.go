@@ -22,6 +22,7 @@ const (
 	envFD    = "HOLDFAST_GUARD_FD"    // the daemon's end of the socket
 	envWhy   = "HOLDFAST_GUARD_WHY"   // what became of the daemon before
 	envExec  = "HOLDFAST_GUARD_EXEC"  // execute this as the daemon
+	envTrial = "HOLDFAST_GUARD_TRIAL" // the daemon is one that was asked for by exec, and not proved yet
 	envState = "HOLDFAST_GUARD_STATE" // a file with the state of the guard before
 )
 

@@ -23,6 +23,7 @@ type Link struct {
 	conn  *conn
 	pid   int
 	why   string
+	trial bool
 	fds   map[string][]int
 	exits []Exit
 
@@ -36,9 +37,10 @@ type Link struct {
 //
 // An error means that the guard is gone; then Become can put a new one over the next daemon.
 func Connect() (*Link, error) {
-	v, why := os.Getenv(envFD), os.Getenv(envWhy)
-	os.Unsetenv(envFD)
-	os.Unsetenv(envWhy)
+	v, why, trial := os.Getenv(envFD), os.Getenv(envWhy), os.Getenv(envTrial) != ""
+	for _, name := range []string{envFD, envWhy, envTrial} {
+		os.Unsetenv(name)
+	}
 	if v == "" {
 		return nil, nil
 	}
@@ -57,7 +59,7 @@ func Connect() (*Link, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot speak with the guard: %w", err)
 	}
-	l := &Link{conn: c, pid: int(cred.Pid), why: why, fds: make(map[string][]int)}
+	l := &Link{conn: c, pid: int(cred.Pid), why: why, trial: trial, fds: make(map[string][]int)}
 	for {
 		p, err := c.receive()
 		if err != nil {
@@ -88,6 +90,10 @@ func (l *Link) PID() int { return l.pid }
 // Why says what became of the daemon before this one, as in "the daemon (pid 7) was killed by SIGKILL".
 // It is empty for the first daemon, and for one that replaces another by Exec.
 func (l *Link) Why() string { return l.why }
+
+// OnTrial says that this daemon replaces another by Exec: if it does not get up, that one's program is started
+// again.
+func (l *Link) OnTrial() bool { return l.trial }
 
 // Fds are the stored files, by key. They are the caller's; the guard keeps its own copies.
 func (l *Link) Fds() map[string][]int { return l.fds }

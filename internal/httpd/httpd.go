@@ -77,8 +77,8 @@ type Listener struct {
 	net    net.Listener
 	conns  conns
 	http   *http.Server
-	cancel context.CancelFunc // ends the context of all requests
-	remove func() error       // removes the socket file, once
+	cancel context.CancelCauseFunc // ends the context of all requests
+	remove func() error            // removes the socket file, once
 }
 
 // Listen opens the server. An address that another process listens on is an error that matches
@@ -119,7 +119,7 @@ func Listen(s Server) (*Listener, error) {
 		return nil, err
 	}
 
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancelCause(context.Background())
 	l.cancel = cancel
 	l.http = &http.Server{
 		MaxHeaderBytes:               maxHeaderBytes,
@@ -147,12 +147,33 @@ func (l *Listener) Serve(h http.Handler) error {
 	return fmt.Errorf("cannot serve on %q: %w", l.server.Address, err)
 }
 
+// ErrLeaving is the cause with which Leave ends the context of requests that wait.
+var ErrLeaving = errors.New("supervisord is making room for the next one")
+
+// Leave ends this server in favour of another process that has the same socket and goes on with it: whoever
+// connects from now on waits for that. Requests get answerIn to be answered, then their contexts end with
+// ErrLeaving, and as long again for what they have to say then. The socket file stays.
+func (l *Listener) Leave(answerIn time.Duration) {
+	l.net.Close() // this process's copy
+	l.http.SetKeepAlivesEnabled(false)
+	for range 2 {
+		ctx, cancel := context.WithTimeout(context.Background(), answerIn)
+		err := l.http.Shutdown(ctx)
+		cancel()
+		if err == nil || errors.Is(err, net.ErrClosed) {
+			break
+		}
+		l.cancel(ErrLeaving)
+	}
+	l.http.Close()
+}
+
 // Close removes the socket file if it is still ours, ends the context of every running request,
 // waits for their answers until ctx ends, and closes the connections. It may be called whether or
 // not Serve runs, and more than once.
 func (l *Listener) Close(ctx context.Context) error {
 	errs := []error{l.remove()}
-	l.cancel()
+	l.cancel(nil)
 	// The listener is closed here too: Shutdown knows it only once Serve has been called.
 	if err := l.net.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 		errs = append(errs, err)

@@ -470,3 +470,83 @@ func FuzzRequest(f *testing.F) {
 		}
 	})
 }
+
+// Another listener has the socket too: nobody is refused meanwhile, and all who were let in are answered.
+func TestLeave(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	s := Server{Network: "unix", Address: path, Chmod: 0o600, UID: -1, GID: -1}
+	first, err := Listen(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd, err := first.Dup()
+	if err != nil {
+		t.Fatal(err)
+	}
+	served, running := make(chan error, 1), make(chan bool)
+	go func() {
+		served <- first.Serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/wait" {
+				running <- true
+				<-r.Context().Done()
+				fmt.Fprint(w, context.Cause(r.Context()) == ErrLeaving)
+				return
+			}
+			io.WriteString(w, "first")
+		}))
+	}()
+	dial := func() net.Conn {
+		c, err := net.Dial("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.SetDeadline(time.Now().Add(long))
+		t.Cleanup(func() { c.Close() })
+		return c
+	}
+	ask := func(c net.Conn, path, want string) {
+		t.Helper()
+		fmt.Fprintf(c, "GET %s HTTP/1.0\r\n\r\n", path)
+		if answer, _ := io.ReadAll(c); !bytes.HasSuffix(answer, []byte(want)) {
+			t.Errorf("got %q, want %q", answer, want)
+		}
+	}
+	waiting := dial()
+	fmt.Fprint(waiting, "GET /wait HTTP/1.0\r\n\r\n")
+	<-running
+	left := make(chan bool)
+	go func() { first.Leave(50 * time.Millisecond); close(left) }()
+	if answer, _ := io.ReadAll(waiting); !bytes.HasSuffix(answer, []byte("true")) {
+		t.Errorf("the running request got %q", answer)
+	}
+	<-left
+	if err := <-served; err != nil {
+		t.Errorf("Serve: %v", err)
+	}
+	between := dial()
+
+	s.Inherited, s.Chmod = os.NewFile(uintptr(fd), "socket"), 0o640
+	second, err := Listen(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		served <- second.Serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "second") }))
+	}()
+	ask(between, "/", "second")
+	ask(dial(), "/", "second")
+	if info, err := os.Lstat(path); err != nil || info.Mode().Perm() != 0o640 {
+		t.Errorf("the socket is %v, %v; want the new mode", info, err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), long)
+	defer cancel()
+	if err := second.Close(ctx); err != nil {
+		t.Error(err)
+	}
+	if err := <-served; err != nil {
+		t.Errorf("Serve: %v", err)
+	}
+	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the socket file is still there: %v", err)
+	}
+}

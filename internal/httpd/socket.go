@@ -93,14 +93,8 @@ func temporaryName(path string) (string, error) {
 
 // publish gives the socket at tmp its mode and owner and links it to its place.
 func publish(s Server, tmp string, stderr io.Writer) (*socketFile, error) {
-	// The umask may have taken bits away.
-	if err := unix.Chmod(tmp, uint32(s.Chmod)); err != nil {
-		return nil, fmt.Errorf("cannot chmod it to %#o: %w", s.Chmod, err)
-	}
-	if s.UID != -1 || s.GID != -1 {
-		if err := os.Chown(tmp, s.UID, s.GID); err != nil {
-			return nil, &ChownError{Path: s.Address, UID: s.UID, GID: s.GID, Err: err}
-		}
+	if err := giveAway(s, tmp); err != nil {
+		return nil, err
 	}
 	info, err := os.Lstat(tmp)
 	if err != nil {
@@ -119,6 +113,19 @@ func publish(s Server, tmp string, stderr io.Writer) (*socketFile, error) {
 		}
 	}
 	return nil, unix.EADDRINUSE
+}
+
+// giveAway gives a socket its mode, of which the umask may have taken bits away, and its owner.
+func giveAway(s Server, path string) error {
+	if err := unix.Chmod(path, uint32(s.Chmod)); err != nil {
+		return fmt.Errorf("cannot chmod it to %#o: %w", s.Chmod, err)
+	}
+	if s.UID != -1 || s.GID != -1 {
+		if err := os.Chown(path, s.UID, s.GID); err != nil {
+			return &ChownError{Path: s.Address, UID: s.UID, GID: s.GID, Err: err}
+		}
+	}
+	return nil
 }
 
 // removeStale removes a socket that nobody listens on. In all other cases it returns an error.
@@ -184,9 +191,15 @@ func inherit(s Server, l *Listener) (net.Listener, error) {
 	}
 	if u, ok := n.(*net.UnixListener); ok {
 		u.SetUnlinkOnClose(false)
-		if info, err := os.Lstat(s.Address); err == nil {
-			socket := &socketFile{path: s.Address, info: info}
-			l.remove = sync.OnceValue(func() error { return socket.removeOurs() })
+		info, err := os.Lstat(s.Address)
+		if err != nil || info.Mode().Type() != fs.ModeSocket {
+			return n, nil // somebody has taken it away
+		}
+		socket := &socketFile{path: s.Address, info: info}
+		l.remove = sync.OnceValue(func() error { return socket.removeOurs() })
+		if err := giveAway(s, s.Address); err != nil {
+			n.Close()
+			return nil, fmt.Errorf("cannot listen on unix socket %q: %w", s.Address, err)
 		}
 	}
 	return n, nil

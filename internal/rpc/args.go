@@ -29,6 +29,7 @@ var (
 	typeParam   = param{typ: "string", name: "type", take: takeScalar}
 	dataParam   = param{typ: "string", name: "data", take: takeScalar}
 	methodParam = param{typ: "string", name: "name", take: takeScalar}
+	pathParam   = param{typ: "string", name: "path", take: takeString, omitted: ""}
 	callsParam  = param{typ: "array", name: "calls", take: takeArray}
 )
 

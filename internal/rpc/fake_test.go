@@ -109,11 +109,16 @@ func (f *fakeAPI) Identifier() (string, error) { return "the-identifier", f.note
 type fakeDaemon struct {
 	log      string
 	clearErr error
+	upgrade  func(program string) error
 }
 
 func (d fakeDaemon) Version() string { return "4.2.5" }
 func (d fakeDaemon) PID() int        { return 4711 }
-func (d fakeDaemon) MainLog() string { return d.log }
+func (d fakeDaemon) Info() DaemonInfo {
+	return DaemonInfo{Version: "4.2.5", PID: 4711, Daemon: 4712, Since: 1700000000, Program: "/usr/bin/supervisord", Config: "/etc/supervisord.conf", Trouble: "none"}
+}
+func (d fakeDaemon) Upgrade(_ context.Context, program string) error { return d.upgrade(program) }
+func (d fakeDaemon) MainLog() string                                 { return d.log }
 func (d fakeDaemon) ClearMainLog() error {
 	if d.clearErr != nil {
 		return d.clearErr

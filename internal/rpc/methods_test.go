@@ -56,6 +56,8 @@ func TestMethods(t *testing.T) {
 		{"supervisor.getIdentification", nil, []string{"Identifier"}, "the-identifier"},
 		{"supervisor.getState", nil, nil, xmlrpc.Struct{entry("statecode", 1), entry("statename", "RUNNING")}},
 		{"supervisor.getPID", nil, nil, 4711},
+		{"holdfast.getDaemonInfo", nil, nil, xmlrpc.Struct{entry("version", "4.2.5"), entry("pid", 4711), entry("daemon", 4712),
+			entry("since", int64(1700000000)), entry("program", "/usr/bin/supervisord"), entry("config", "/etc/supervisord.conf"), entry("trouble", "none")}},
 		{"supervisor.readLog", list{int64(2), int64(3)}, nil, "234"},
 		{"supervisor.readMainLog", list{int64(-2), int64(0)}, nil, "89"},
 		{"supervisor.readLog", list{"2", 3.9}, nil, "234"},
@@ -306,7 +308,7 @@ func TestNamespaces(t *testing.T) {
 	if got := names(); !slices.Equal(got, system) {
 		t.Errorf("without an rpcinterface: %q", got)
 	}
-	if got := names("supervisor"); len(got) != 41 || !slices.IsSorted(got) {
+	if got := names("supervisor"); len(got) != 41+len(holdfastMethods) || !slices.IsSorted(got) {
 		t.Errorf("with one: %d, %q", len(got), got)
 	}
 	if got := names("other"); !slices.Contains(got, "other.startProcess") || slices.Contains(got, "supervisor.startProcess") {

@@ -129,6 +129,7 @@ stdout_logfile=%[1]s/q.log
 
 var (
 	now         = regexp.MustCompile(`(<name>now</name>\n<value><int>)\d+`)
+	notTheirs   = regexp.MustCompile(`<value><string>holdfast\..*</string></value>\n`)
 	autorestart = regexp.MustCompile(`<member>\n<name>autorestart</name>\n.*\n</member>\n`)
 )
 
@@ -208,6 +209,7 @@ func TestAgainstTheOriginal(t *testing.T) {
 		}
 		want, got = now.ReplaceAllString(want, "${1}0"), now.ReplaceAllString(got, "${1}0")
 		got = autorestart.ReplaceAllString(got, "") // 4.2.5 does not tell it
+		got = notTheirs.ReplaceAllString(got, "")
 		if status != wantStatus || got != want {
 			t.Errorf("%s\nstatus %q, want %q, -want +got:\n%s", body, status, wantStatus, cmp.Diff(want, got))
 		}
@@ -216,6 +218,9 @@ func TestAgainstTheOriginal(t *testing.T) {
 	// Signatures are the same for every method.
 	s := newServer(api, fakeDaemon{})
 	for name := range s.methods {
+		if strings.HasPrefix(name, "holdfast.") {
+			continue
+		}
 		body := callXML("system.methodSignature", name)
 		_, want, err := roundTrip(theirs, body)
 		if err != nil {
@@ -262,7 +267,7 @@ def check(s):
     text = s.supervisor.readProcessStdoutLog('p', 0, 0)
     assert text.startswith('h\xe9llo\ufffd'), repr(text)
     assert s.supervisor.sendProcessStdin('p', 'x' * 1000000) is True
-    assert len(s.system.listMethods()) == 41
+    assert len(s.system.listMethods()) == 43
     try:
         s.supervisor.getProcessInfo('nope')
         assert False

@@ -1,4 +1,4 @@
-// Package rpc is the XML-RPC face: it turns calls of supervisor.* and system.* into calls on the
+// Package rpc is the XML-RPC face: it turns calls of supervisor.*, system.* and holdfast.* into calls on the
 // supervisor, and what the supervisor answers into values and faults.
 //
 // The methods are one table (methods.go), the faults another (faults.go). A call goes
@@ -36,6 +36,10 @@ type Daemon interface {
 	PID() int            // of the daemon
 	MainLog() string     // path of the main log; empty: there is none, or it is syslog
 	ClearMainLog() error // remove the main log and open it anew; matches fs.ErrNotExist if it is not there
+	Info() DaemonInfo
+	// Upgrade puts the program at that path, empty for this one's, in this daemon's place. It returns when
+	// that is about to happen, or why it is not.
+	Upgrade(ctx context.Context, program string) error
 }
 
 // Options are what the configuration says of this face.
@@ -54,6 +58,10 @@ func New(api supervisor.API, d Daemon, o Options) http.Handler {
 	}
 	for _, namespace := range o.Namespaces {
 		s.add(namespace, supervisorMethods)
+	}
+	// Differs: the original knows none of these.
+	if len(o.Namespaces) > 0 {
+		s.add("holdfast", holdfastMethods)
 	}
 	s.add("system", systemMethods)
 	return s
@@ -88,6 +96,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	answer, status := s.answer(r.Context(), body)
 	if status != http.StatusOK {
+		if status == http.StatusServiceUnavailable {
+			w.Header().Set("Retry-After", "1")
+		}
 		httpd.Error(w, status)
 		return
 	}
@@ -118,6 +129,9 @@ func (s *server) answer(ctx context.Context, body []byte) (answer []byte, status
 
 	s.trace(ctx, "XML-RPC method called: %s()", name)
 	value, err := s.invoke(ctx, name, params)
+	if errors.Is(err, context.Canceled) && context.Cause(ctx) == httpd.ErrLeaving {
+		return nil, http.StatusServiceUnavailable // what the call has begun goes on
+	}
 	if err != nil {
 		fault := toFault(err)
 		s.trace(ctx, "XML-RPC method %s() returned fault: [%d] %s", name, fault.Code, fault.String)

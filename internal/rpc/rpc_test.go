@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"holdfast/internal/dlog"
+	"holdfast/internal/httpd"
 	"holdfast/internal/process"
 	"holdfast/internal/supervisor"
 )
@@ -171,6 +173,25 @@ func TestHangUp(t *testing.T) {
 	}
 	if len(api.calls) != 1 {
 		t.Errorf("calls %q", api.calls)
+	}
+}
+
+// A caller that still waits when another supervisord takes over is told to ask again.
+func TestLeaving(t *testing.T) {
+	api := &fakeAPI{started: make(chan bool, 1)}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	done := make(chan *httptest.ResponseRecorder)
+	go func() {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequestWithContext(ctx, "POST", "/RPC2", strings.NewReader(callXML("supervisor.startProcess", "p")))
+		r.Header.Set("Content-Length", strconv.FormatInt(r.ContentLength, 10))
+		newServer(api, fakeDaemon{}).ServeHTTP(w, r)
+		done <- w
+	}()
+	<-api.started
+	cancel(httpd.ErrLeaving)
+	if w := <-done; w.Code != 503 || w.Header().Get("Retry-After") == "" {
+		t.Errorf("status %d, header %v", w.Code, w.Header())
 	}
 }
 

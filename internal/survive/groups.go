@@ -52,29 +52,10 @@ func (s *State) Groups() ([]*config.Group, error) {
 	var list []*config.Group
 	for _, c := range g.Groups {
 		if known[c.Name] {
-			shareSockets(c)
 			list = append(list, c)
 		}
 	}
 	return list, nil
-}
-
-// shareSockets gives the processes of a FastCGI program their one socket again.
-func shareSockets(g *config.Group) {
-	one := make(map[string]*config.FastCGI) // by program
-	if g.FastCGI != nil && len(g.Processes) > 0 {
-		one[g.Processes[0].Program] = g.FastCGI
-	}
-	for i := range g.Processes {
-		p := &g.Processes[i]
-		if p.FastCGI == nil {
-			continue
-		}
-		if one[p.Program] == nil {
-			one[p.Program] = p.FastCGI
-		}
-		p.FastCGI = one[p.Program]
-	}
 }
 
 func removeGroups(path string) error {

@@ -69,6 +69,34 @@ func (e *HeldError) Error() string {
 		e.Header.PID, e.Header.Since.Local().Format("2006-01-02 15:04:05"), e.Header.Config, e.Path)
 }
 
+// A VersionError tells that the processes of a file can't be taken over by this program.
+type VersionError struct {
+	Path    string
+	Version int
+}
+
+func (e *VersionError) Error() string {
+	return fmt.Sprintf("%s has version %d, and this supervisord knows %d: use the one that wrote it, or stop its processes and remove the file",
+		e.Path, e.Version, Version)
+}
+
+// Check tells whether this program could take over from the daemon that has the state file at path.
+func Check(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	h, err := readHeader(f)
+	if err != nil {
+		return fmt.Errorf("%s is no state file: %w", path, err)
+	}
+	if h.Version != Version {
+		return &VersionError{path, h.Version}
+	}
+	return nil
+}
+
 // PathFor is the state file of a daemon with this pidfile.
 func PathFor(pidfile string) string { return strings.TrimSuffix(pidfile, ".pid") + ".state" }
 
@@ -147,11 +175,10 @@ func Open(path string, header Header) (s *State, err error) {
 		}
 	}()
 	before, _ := readHeader(f)
-	if before.Boot == header.Boot && before.Version != Version {
-		return nil, fmt.Errorf("%s has version %d, and this supervisord knows %d: use the one that wrote it, or stop its processes and remove the file",
-			path, before.Version, Version)
-	}
 	if before.Boot == header.Boot {
+		if before.Version != Version {
+			return nil, &VersionError{path, before.Version}
+		}
 		s.foundHeader = before
 		err = s.load()
 	} else {

@@ -32,11 +32,18 @@ def show(*what):
     print(json.dumps(what, ensure_ascii=False, default=lambda o: type(o).__name__))
 
 
+def common(result):
+    """Takes out the methods that only one daemon has."""
+    if isinstance(result, list):
+        return [common(r) for r in result if not str(r).startswith('holdfast.')]
+    return result
+
+
 def ask(method, *args, on=None):
     """Returns what comes back as something that JSON can say."""
     called.add(method)
     try:
-        return getattr(on or server, method)(*args)
+        return common(getattr(on or server, method)(*args))
     except xmlrpc.client.Fault as e:
         return {'fault': e.faultCode, 'string': e.faultString}
     except xmlrpc.client.ProtocolError as e:
