@@ -84,7 +84,7 @@ var mayImport = []arrows{
 		"config is values and says nothing of what is done with them"},
 	{"hand", []string{"hand", "launch", "pure", "config", "ground"},
 		"hands do what they are told and report facts; one that calls the supervisor waits for who waits for it"},
-	{"guard", []string{"launch"},
+	{"guard", []string{"launch", "internal/sdnotify"},
 		"the guard is another process, of which all else must be able to die: it knows of pids and files, not of programs"},
 	{"launch", []string{"pure", "config", "ground"},
 		"launch is below the other hands: it knows of pids, not of logs or pools"},

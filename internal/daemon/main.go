@@ -13,11 +13,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"holdfast/internal/config"
 	"holdfast/internal/guard"
 	"holdfast/internal/launch"
+	"holdfast/internal/sdnotify"
 )
 
 // Version is what supervisord -v and getSupervisorVersion say: the version of Supervisor whose
@@ -59,7 +62,8 @@ func Main(argv []string, stdout, stderr *os.File) int {
 		return launcher(argv, argv0, path, flags, stderr)
 	}
 	ready := launch.Ready() // before the environment is read: the children are not to have its variable
-	environ := os.Environ()
+	// Differs: the original passes on what a service manager has meant for it alone.
+	environ := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, sdnotify.Env+"=") })
 	d := &Daemon{path: path, flags: flags, environ: environ, stdout: stdout, stderr: stderr, ready: ready, link: link, since: time.Now()}
 	cfg, err := d.firstConfig()
 	if err != nil {

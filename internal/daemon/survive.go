@@ -23,6 +23,7 @@ import (
 	"holdfast/internal/launch"
 	"holdfast/internal/listener"
 	"holdfast/internal/process"
+	"holdfast/internal/sdnotify"
 	"holdfast/internal/supervisor"
 	"holdfast/internal/survive"
 )
@@ -229,8 +230,8 @@ func (d *Daemon) guardGone() {
 	logger := d.log.Logger()
 	logger.Log(context.Background(), dlog.Crit, fmt.Sprintf("the guard (pid %d) has died", d.pid()))
 	d.log.Flush(time.Second)
-	if os.Getenv("NOTIFY_SOCKET") != "" {
-		os.Exit(1) // whoever started us starts another, which takes everything over
+	if os.Getenv(sdnotify.Env) != "" {
+		os.Exit(1) // the service manager starts another, which takes everything over
 	}
 	d.held.mu.Lock()
 	defer d.held.mu.Unlock()

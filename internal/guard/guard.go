@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"holdfast/internal/launch"
+	"holdfast/internal/sdnotify"
 )
 
 // upLimit is how long a daemon of a new path has to get up.
@@ -310,6 +311,7 @@ func (g *guard) up() {
 	d.up = time.Now()
 	if !g.wasUp {
 		g.wasUp = true
+		g.notify(sdnotify.Ready)
 		g.detach()
 		debug.FreeOSMemory()
 	}
@@ -372,6 +374,7 @@ func (g *guard) signal(sig syscall.Signal) {
 	d, end := g.daemon, asksForEnd(sig)
 	if end {
 		g.asked = sig
+		g.notify(sdnotify.Stopping)
 	}
 	switch {
 	case d != nil && !d.up.IsZero():
@@ -472,6 +475,13 @@ func (g *guard) died(status syscall.WaitStatus) {
 func (g *guard) holdAsked() {
 	if g.asked != 0 {
 		g.hold(g.asked)
+	}
+}
+
+// notify tells a service manager how this one is.
+func (g *guard) notify(what string) {
+	if err := sdnotify.Send(what); err != nil {
+		g.lines.say("%v", err)
 	}
 }
 
