@@ -180,8 +180,8 @@ var differs = []struct {
 	is    string
 }{
 	{regexp.MustCompile(`\nholdfast commands .*\n=+\n(.+\n)+\n`), ""}, // those that the original has not
-	{regexp.MustCompile(`(?m): file: \S+ line: \d+$`), ""},          // a place in the original's source
-	{regexp.MustCompile(`(?m)^([^\t\n]*\t+)[^\t\n]+$`), "${1}HELP"}, // the wording of a help
+	{regexp.MustCompile(`(?m): file: \S+ line: \d+$`), ""},            // a place in the original's source
+	{regexp.MustCompile(`(?m)^([^\t\n]*\t+)[^\t\n]+$`), "${1}HELP"},   // the wording of a help
 	{regexp.MustCompile(`(?m)^Note: .*$`), "Note: HELP"},
 	{regexp.MustCompile(`(?m)^(For help, use )\S+( -h)$`), "${1}ARGV0$2"},
 	{regexp.MustCompile(`(?m)^\d+\.\d\S*$`), "VERSION"},

@@ -24,3 +24,12 @@ func delay(deaths int, up time.Duration) (int, time.Duration) {
 	}
 	return deaths + 1, d
 }
+
+// killedDelay is delay for a daemon that somebody has killed with SIGKILL. That is no fault of its own, and
+// says nothing of the next one; but the kernel may do it, for lack of memory, to each one that starts.
+func killedDelay(up time.Duration) time.Duration {
+	if up > 0 {
+		return 0
+	}
+	return firstDelay
+}

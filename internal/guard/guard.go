@@ -459,7 +459,11 @@ func (g *guard) died(status syscall.WaitStatus) {
 		g.why = "" // it has made room
 	default:
 		var wait time.Duration
-		g.deaths, wait = delay(g.deaths, up)
+		if status.Signaled() && status.Signal() == syscall.SIGKILL {
+			wait = killedDelay(up)
+		} else {
+			g.deaths, wait = delay(g.deaths, up)
+		}
 		g.lines.say("%s; starting it again%s", g.why, in(wait))
 		if wait > 0 {
 			g.timer.Reset(wait)

@@ -40,10 +40,10 @@ func TestACrashedDaemonIsStartedAgain(t *testing.T) {
 
 	second.tell("exit 0") // after "up" and without "bye": no end that was meant
 	third := w.upDaemon()
-	w.says(fmt.Sprintf("supervisord: the daemon (pid %d) exited with status 0; starting it again in 0.1 s", second.pid))
+	w.says(fmt.Sprintf("supervisord: the daemon (pid %d) exited with status 0; starting it again", second.pid))
 	w.kill(third.pid, syscall.SIGSEGV)
 	fourth := w.upDaemon()
-	w.says(fmt.Sprintf("supervisord: the daemon (pid %d) exited with status 2; starting it again in 0.2 s", third.pid))
+	w.says(fmt.Sprintf("supervisord: the daemon (pid %d) exited with status 2; starting it again in 0.1 s", third.pid))
 	fourth.do("bye")
 	fourth.tell("exit 3")
 	if got := w.status(); got != 3 {
@@ -680,6 +680,9 @@ func TestDelay(t *testing.T) {
 				}
 			}
 		})
+	}
+	if killedDelay(time.Millisecond) != 0 || killedDelay(0) != firstDelay {
+		t.Error("a killed daemon is started again at once, and one that was never up after a while")
 	}
 	deaths, wait := 0, time.Duration(0)
 	for range 1000 {
