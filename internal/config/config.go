@@ -176,12 +176,13 @@ type Process struct {
 	AutoStart      bool
 	AutoRestart    AutoRestart
 	StartSecs      int
-	StartRetries   int
+	StartRetries   int // negative: as many as it takes
 	ExitCodes      []int
 	StopSignal     syscall.Signal
 	StopWaitSecs   int
 	StopAsGroup    bool
 	KillAsGroup    bool
+	Patience       Patience
 	UID            *int // nil: user= is not set
 	RedirectStderr bool
 	Stdout, Stderr Log
@@ -191,6 +192,13 @@ type Process struct {
 	FastCGI        *FastCGI // the socket that is its stdin; nil for all but a fcgi-program
 	Listener       bool     // it is of an eventlistener: its stdout is its side of the event protocol
 	Source         Source
+}
+
+// Patience says when a process is started again, as process.Patience does; the original has none of it.
+type Patience struct {
+	RestartSecs, MaxDelaySecs, ResetSecs int
+	LimitBurst, LimitSecs                int
+	FatalRetrySecs                       int
 }
 
 // A Log is the target of one output of a process.

@@ -52,6 +52,7 @@ var (
 	str         = plain("", func(text string) (string, error) { return text, nil })
 	boolean     = plain("use true or false", parseBoolean)
 	integer     = plain("use a whole number, such as 10", parseInteger)
+	natural     = plain("use a whole number, such as 10", parseNatural)
 	byteSize    = plain("use a number of bytes, or a number and KB, MB or GB, such as 50MB", parseByteSize)
 	octal       = plain("use an octal number, such as 022", parseOctal)
 	signal      = plain("use a signal's name or number, such as TERM or 15", ParseSignal)
@@ -71,6 +72,14 @@ var (
 		return h.normal(strings.TrimSpace(text)), nil
 	}, ""}
 )
+
+func parseNatural(text string) (int, error) {
+	n, err := parseInteger(text)
+	if err == nil && n < 0 {
+		err = errors.New("it can't be negative")
+	}
+	return n, err
+}
 
 // truth reads the words for yes and no.
 func truth(text string) (value, ok bool) {

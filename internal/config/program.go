@@ -33,6 +33,12 @@ var programOptions = []option[program]{
 	opt("autorestart", "unexpected", autoRestart, func(p *program) *AutoRestart { return &p.AutoRestart }),
 	opt("startsecs", "1", integer, func(p *program) *int { return &p.StartSecs }).cured(secondsCure),
 	opt("startretries", "3", integer, func(p *program) *int { return &p.StartRetries }).cured(retriesCure),
+	opt("restartsecs", "0", natural, func(p *program) *int { return &p.Patience.RestartSecs }).cured(secondsCure),
+	noPreset("restartmaxdelaysecs", natural, func(p *program) *int { return &p.Patience.MaxDelaySecs }).cured(secondsCure),
+	noPreset("restartresetsecs", natural, func(p *program) *int { return &p.Patience.ResetSecs }).cured(secondsCure),
+	opt("startlimitburst", "0", natural, func(p *program) *int { return &p.Patience.LimitBurst }).cured("use a whole number of starts, such as 5"),
+	opt("startlimitintervalsecs", "10", natural, func(p *program) *int { return &p.Patience.LimitSecs }).cured(secondsCure),
+	opt("fatalretrysecs", "0", natural, func(p *program) *int { return &p.Patience.FatalRetrySecs }).cured(secondsCure),
 	opt("exitcodes", "0", exitCodes, func(p *program) *[]int { return &p.ExitCodes }),
 	opt("stopsignal", "TERM", signal, func(p *program) *syscall.Signal { return &p.StopSignal }),
 	opt("stopwaitsecs", "10", integer, func(p *program) *int { return &p.StopWaitSecs }).cured(secondsCure),
@@ -115,6 +121,7 @@ func (s *section) checkProgram(p *program) bool {
 	if p.StopAsGroup && !p.KillAsGroup {
 		s.fail("killasgroup", s.raw("killasgroup"), "Cannot set stopasgroup=true and killasgroup=false", "remove killasgroup, or set it to true")
 	}
+	s.checkPatience(p)
 	if p.ServerURLSet = s.has("serverurl"); strings.EqualFold(strings.TrimSpace(p.ServerURL), "AUTO") {
 		p.ServerURL, p.ServerURLSet = "", false
 	}
@@ -136,6 +143,27 @@ func (s *section) checkProgram(p *program) bool {
 		s.fail("numprocs", fmt.Sprint(p.numProcs), fmt.Sprintf("%d is above upper bound (%d)", p.numProcs, maxNumProcs), "use fewer processes")
 	}
 	return len(*s.errs) == before
+}
+
+// The defaults of a program that has a delay before restarts, or endless ones: a machine that boots without its
+// network must not find it asleep.
+const restartMaxDelaySecs = 60
+
+func (s *section) checkPatience(p *program) {
+	t := &p.Patience
+	if !s.has("restartmaxdelaysecs") && (t.RestartSecs > 0 || p.StartRetries < 0) {
+		t.MaxDelaySecs = max(restartMaxDelaySecs, t.RestartSecs)
+	}
+	if !s.has("restartresetsecs") {
+		t.ResetSecs = 2 * t.MaxDelaySecs
+	}
+	if t.MaxDelaySecs > 0 && t.MaxDelaySecs < t.RestartSecs {
+		s.fail("restartmaxdelaysecs", s.raw("restartmaxdelaysecs"), fmt.Sprintf("the longest delay can't be shorter than the first one, restartsecs=%d", t.RestartSecs),
+			"use a larger one, or leave it out")
+	}
+	if t.LimitBurst > 0 && t.LimitSecs == 0 {
+		s.fail("startlimitintervalsecs", s.raw("startlimitintervalsecs"), "startlimitburst counts the starts within so many seconds", "use a whole number above 0")
+	}
 }
 
 // process makes the process number num of a program.

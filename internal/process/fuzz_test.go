@@ -86,13 +86,16 @@ func (w *world) check(e Event) {
 		if r.Deadline.IsZero() && !r.Frozen {
 			w.t.Fatalf("%#v: BACKOFF waits for nothing: %+v", e, *r)
 		}
-	case Exited: // it may be started again later
+	case Exited, Fatal: // it may be started again later
+		if r.Frozen && !r.Deadline.IsZero() {
+			w.t.Fatalf("%#v: a restart is to come in a shutdown: %+v", e, *r)
+		}
 	default:
 		if !r.Deadline.IsZero() {
 			w.t.Fatalf("%#v: %v has a deadline: %+v", e, r.State, *r)
 		}
 	}
-	if r.Retries < 0 || r.Retries > max(w.p.StartRetries, 0)+1 {
+	if r.Retries < 0 || w.p.StartRetries >= 0 && r.Retries > w.p.StartRetries+1 {
 		w.t.Fatalf("%#v: %d retries of %d", e, r.Retries, w.p.StartRetries)
 	}
 }
@@ -177,6 +180,10 @@ func FuzzStep(f *testing.F) {
 			p.StartSecs = int(int8(data[1])) % 5
 			p.StartRetries = int(int8(data[2])) % 5
 			p.StopWaitSecs = int(data[3]) % 5
+			if data[3] >= 128 {
+				p.Patience = Patience{RestartSecs: int(data[0]) / 50, MaxDelaySecs: int(data[0])/50 + int(data[1])%7, ResetSecs: int(data[2]) / 50,
+					LimitBurst: int(data[1]) / 80, LimitSecs: 1 + int(data[2])%8, FatalRetrySecs: int(data[3]) % 4}
+			}
 		})
 		w := &world{t: t, p: p, now: t0}
 		for _, b := range data[4:] {

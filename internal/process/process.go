@@ -14,7 +14,8 @@
 //	   │      Stop
 //	   └── STOPPING (Ended; with stopasgroup or killasgroup: group empty)
 //
-// A program that ends at once all the time waits in EXITED for a Deadline before it is started again.
+// A program that ends at once all the time, or that has a Patience, waits in EXITED for a Deadline before it
+// is started again; so it may in FATAL.
 // UNKNOWN is entered from any state with a live process when a signal can't be sent to it.
 //
 // A fact (Spawned, SpawnFailed, Reaped, Ended, GroupGone, SignalFailed) belongs to one spawn; the caller
@@ -58,12 +59,13 @@ type Program struct {
 	Name         string
 	AutoRestart  AutoRestart
 	StartSecs    int
-	StartRetries int
+	StartRetries int // -1: as many as it takes
 	ExitCodes    []int
 	StopSignal   syscall.Signal
 	StopWaitSecs int
 	StopAsGroup  bool
 	KillAsGroup  bool
+	Patience     Patience
 }
 
 // AutoRestart says what happens after an exit from RUNNING.
@@ -99,6 +101,11 @@ type Record struct {
 	Retries int
 	// QuickLives counts the lives in a row that ended by themselves within a second.
 	QuickLives int
+	// Failures counts the lives and failed starts in a row of which none was stable (Patience.ResetSecs).
+	Failures int
+	// WindowStarts is how often it was started since WindowBegan (Patience.LimitSecs).
+	WindowStarts int
+	WindowBegan  time.Time
 	// Killing: the end of the process is a stop and not an exit.
 	Killing bool
 	// TooQuick: the process was reaped before it was up; Ended follows.

@@ -25,7 +25,7 @@ func Step(p *Program, r Record, e Event, now time.Time) (Record, []Action) {
 		m.stop(e.Final)
 	case Freeze:
 		m.r.Frozen = true
-		if m.r.State == Backoff || m.r.State == Exited {
+		if m.r.State == Backoff || m.r.State == Exited || m.r.State == Fatal {
 			m.r.Deadline = time.Time{} // no further try; the stop of its group ends BACKOFF
 		}
 	case Spawned:
@@ -96,6 +96,7 @@ func (m *machine) after(secs int) time.Time { return m.now.Add(time.Duration(sec
 func (m *machine) start() {
 	switch m.r.State {
 	case Stopped, Exited, Fatal, Backoff:
+		m.r.Failures, m.r.WindowStarts = 0, 0
 		m.spawn()
 	case Stopping:
 		m.log(dlog.Warn, alreadyRunning(m.p.Name))
@@ -107,6 +108,7 @@ func (m *machine) spawn() {
 	m.r.Killing, m.r.TooQuick, m.r.SpawnErr, m.r.Exit = false, false, "", nil
 	m.r.Deadline = time.Time{}
 	m.r.Started = m.now
+	m.count()
 	m.enter(Starting)
 	m.do = append(m.do, SpawnProcess{})
 }
@@ -147,9 +149,11 @@ func (m *machine) spawnFailed(err string) {
 // backOff counts a failed start, and gives up when that was the last one allowed.
 func (m *machine) backOff() {
 	m.r.Retries++
-	m.r.Deadline = m.after(m.r.Retries)
+	m.failed()
+	m.r.Deadline = m.waited()
 	m.enter(Backoff)
-	if m.r.Retries > m.p.StartRetries {
+	// Differs: in the original a negative number is as 0.
+	if m.p.StartRetries >= 0 && m.r.Retries > m.p.StartRetries {
 		m.giveUp()
 		m.log(dlog.Info, gaveUpText(m.p.Name))
 	} else if m.r.Frozen {
@@ -159,6 +163,9 @@ func (m *machine) backOff() {
 
 func (m *machine) giveUp() {
 	m.r.Deadline, m.r.Retries = time.Time{}, 0
+	if m.p.Patience.FatalRetrySecs > 0 && !m.r.Frozen {
+		m.r.Deadline = m.after(m.p.Patience.FatalRetrySecs)
+	}
 	m.enter(Fatal)
 }
 
@@ -176,6 +183,7 @@ func (m *machine) stop(final bool) {
 	case Backoff:
 		if final {
 			m.giveUp()
+			m.r.Deadline = time.Time{}
 			return
 		}
 		m.log(dlog.Debug, killInBackoffText(m.p.Name))
@@ -184,9 +192,9 @@ func (m *machine) stop(final bool) {
 		// the stop (quirks 44).
 		m.r.Deadline, m.r.Retries, m.r.Stopped = time.Time{}, 0, m.now
 		m.enter(Stopped)
-	case Exited:
+	case Exited, Fatal:
 		m.r.Deadline = time.Time{} // of a restart that was to come
-	case Stopped, Stopping, Fatal, Unknown:
+	case Stopped, Stopping, Unknown:
 	}
 }
 
@@ -200,6 +208,10 @@ func (m *machine) deadline() {
 	case Starting:
 		m.up()
 	case Backoff, Exited:
+		m.tryAgain()
+	case Fatal:
+		m.r.Failures, m.r.WindowStarts = 0, 0
+		m.log(dlog.Info, outOfFatalText(m.p.Name, m.p.Patience.FatalRetrySecs))
 		m.spawn()
 	case Stopping:
 		// At least a second, so that stopwaitsecs=0 can't make a process that is stuck in the
@@ -265,13 +277,18 @@ const (
 
 // again starts a process that has ended by itself: at once, but for one that does so all the time.
 func (m *machine) again() {
+	if m.p.Patience.RestartSecs > 0 {
+		m.failed()
+		m.r.Deadline = m.waited()
+		return
+	}
 	if m.now.Sub(m.r.Started) >= quickLife {
 		m.r.QuickLives = 0
 	} else if m.r.QuickLives++; m.r.QuickLives > quickLives {
 		m.r.Deadline = m.r.Started.Add(quickLife)
 		return
 	}
-	m.spawn()
+	m.tryAgain()
 }
 
 func (m *machine) expected(s ExitStatus) bool {

@@ -28,6 +28,14 @@ func gaveUpText(name string) string {
 	return "gave up: " + name + " entered FATAL state, too many start retries too quickly"
 }
 
+func overLimitText(name string, starts, secs int) string {
+	return fmt.Sprintf("gave up: %s entered FATAL state, it was started %d times within %d seconds (startlimitburst)", name, starts, secs)
+}
+
+func outOfFatalText(name string, secs int) string {
+	return fmt.Sprintf("trying again: %s was FATAL for %d seconds (fatalretrysecs)", name, secs)
+}
+
 func exitedText(name string, s ExitStatus, expected bool) string {
 	if expected {
 		return "exited: " + name + " (" + s.String() + "; expected)"

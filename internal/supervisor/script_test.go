@@ -469,6 +469,10 @@ func (sc *scene) program(args []string) {
 			p.AutoStart = v == "true"
 		case "autorestart":
 			p.AutoRestart = map[string]config.AutoRestart{"true": config.RestartAlways, "false": config.RestartNever}[v]
+		case "restartsecs":
+			p.Patience.RestartSecs, p.Patience.MaxDelaySecs, p.Patience.ResetSecs = n, 60, 120
+		case "fatalretrysecs":
+			p.Patience.FatalRetrySecs = n
 		case "asgroup":
 			p.StopAsGroup, p.KillAsGroup = true, true
 		default:

@@ -32,13 +32,14 @@ func (s *Supervisor) StopAll(ctx context.Context, wait bool) ([]Result, error) {
 }
 
 func (s *Supervisor) stopMany(ctx context.Context, group string, wait bool) ([]Result, error) {
-	exited, err := s.inGroup(group, func(st process.State) bool { return st == process.Exited })
+	resting := func(st process.State) bool { return st == process.Exited || st == process.Fatal }
+	ended, err := s.inGroup(group, resting)
 	if err != nil {
 		return nil, err
 	}
 	if err := s.visit(func() error {
-		for _, t := range exited { // they may be about to be started again
-			if t.proc.record.State == process.Exited {
+		for _, t := range ended { // they may be about to be started again
+			if resting(t.proc.record.State) {
 				s.step(t.proc, process.Stop{})
 			}
 		}
