@@ -165,33 +165,35 @@ const (
 // A Process is one process of a program: a program section after expansion for one process_num.
 // It is never written to after Load has returned it.
 type Process struct {
-	Name           string
-	Group          string
-	Program        string // the section's name
-	Command        string
-	Directory      string // empty: none; DirectorySet tells an empty value from none
-	DirectorySet   bool
-	Umask          *int
-	Priority       int
-	AutoStart      bool
-	AutoRestart    AutoRestart
-	StartSecs      int
-	StartRetries   int // negative: as many as it takes
-	ExitCodes      []int
-	StopSignal     syscall.Signal
-	StopWaitSecs   int
-	StopAsGroup    bool
-	KillAsGroup    bool
-	Patience       Patience
-	UID            *int // nil: user= is not set
-	RedirectStderr bool
-	Stdout, Stderr Log
-	Environment    map[string]string // [supervisord] environment= and the program's own, merged
-	ServerURL      string            // empty: AUTO, or with ServerURLSet: none
-	ServerURLSet   bool
-	FastCGI        *FastCGI // the socket that is its stdin; nil for all but a fcgi-program
-	Listener       bool     // it is of an eventlistener: its stdout is its side of the event protocol
-	Source         Source
+	Name         string
+	Group        string
+	Program      string // the section's name
+	Command      string
+	Directory    string // empty: none; DirectorySet tells an empty value from none
+	DirectorySet bool
+	Umask        *int
+	Priority     int
+	AutoStart    bool
+	AutoRestart  AutoRestart
+	StartSecs    int
+	StartRetries int // negative: as many as it takes
+	ExitCodes    []int
+	StopSignal   syscall.Signal
+	StopWaitSecs int
+	StopAsGroup  bool
+	KillAsGroup  bool
+	Patience     Patience
+	// ExitSupervisorWhen is process.EndsWhen.
+	ExitSupervisorWhen ExitWhen
+	UID                *int // nil: user= is not set
+	RedirectStderr     bool
+	Stdout, Stderr     Log
+	Environment        map[string]string // [supervisord] environment= and the program's own, merged
+	ServerURL          string            // empty: AUTO, or with ServerURLSet: none
+	ServerURLSet       bool
+	FastCGI            *FastCGI // the socket that is its stdin; nil for all but a fcgi-program
+	Listener           bool     // it is of an eventlistener: its stdout is its side of the event protocol
+	Source             Source
 }
 
 // Patience says when a process is started again, as process.Patience does; the original has none of it.
@@ -200,6 +202,16 @@ type Patience struct {
 	LimitBurst, LimitSecs                int
 	FatalRetrySecs                       int
 }
+
+// ExitWhen says which end of a process ends supervisord; each value includes those before it.
+type ExitWhen int
+
+const (
+	ExitNever ExitWhen = iota
+	ExitFatal
+	ExitFailed
+	ExitExited
+)
 
 // A Log is the target of one output of a process.
 type Log struct {

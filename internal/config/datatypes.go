@@ -58,6 +58,7 @@ var (
 	signal      = plain("use a signal's name or number, such as TERM or 15", ParseSignal)
 	exitCodes   = plain("use numbers from 0 to 255 with commas between them, such as 0,2", parseExitCodes)
 	autoRestart = plain("use true, false or unexpected", parseAutoRestart)
+	exitWhen    = plain("use exited, failed or fatal", parseExitWhen)
 	logLevel    = plain("use critical, error, warn, info, debug, trace or blather", parseLogLevel)
 	list        = plain("", func(text string) ([]string, error) { return parseList(text), nil })
 	account     = plain("use the name or the number of a user in the system's user database", lookupUser)
@@ -110,6 +111,14 @@ func parseAutoRestart(text string) (AutoRestart, error) {
 		return RestartUnexpected, nil
 	}
 	return 0, errors.New("invalid 'autorestart' value " + pyrepr.Repr(strings.ToLower(text)))
+}
+
+func parseExitWhen(text string) (ExitWhen, error) {
+	when, ok := map[string]ExitWhen{"fatal": ExitFatal, "failed": ExitFailed, "exited": ExitExited}[strings.ToLower(text)]
+	if !ok {
+		return 0, errors.New("there is no such end")
+	}
+	return when, nil
 }
 
 func parseInteger(text string) (int, error) {

@@ -39,6 +39,7 @@ var programOptions = []option[program]{
 	opt("startlimitburst", "0", natural, func(p *program) *int { return &p.Patience.LimitBurst }).cured("use a whole number of starts, such as 5"),
 	opt("startlimitintervalsecs", "10", natural, func(p *program) *int { return &p.Patience.LimitSecs }).cured(secondsCure),
 	opt("fatalretrysecs", "0", natural, func(p *program) *int { return &p.Patience.FatalRetrySecs }).cured(secondsCure),
+	noPreset("exit_supervisor_when", exitWhen, func(p *program) *ExitWhen { return &p.ExitSupervisorWhen }),
 	opt("exitcodes", "0", exitCodes, func(p *program) *[]int { return &p.ExitCodes }),
 	opt("stopsignal", "TERM", signal, func(p *program) *syscall.Signal { return &p.StopSignal }),
 	opt("stopwaitsecs", "10", integer, func(p *program) *int { return &p.StopWaitSecs }).cured(secondsCure),

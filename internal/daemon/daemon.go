@@ -55,6 +55,7 @@ type Daemon struct {
 	signals   chan os.Signal // the runtime sends, from the first round's start on; nobody closes
 	exiting   atomic.Bool    // a signal asked for the end
 	upgrading atomic.Bool    // another daemon is about to take over
+	status    int            // to end with, after a shutdown
 	serial    event.Serial   // of the events, in all rounds
 	again     bool           // not the first round: what is wrong now must not end what was working
 	notes     []config.Note  // for the log that is not open yet
@@ -234,10 +235,13 @@ func (d *Daemon) round() (mood supervisor.Mood, err error) {
 	d.holdConfig(d.cfg, d.cfg)
 	if d.past != nil {
 		defer func() { d.past = nil }()
-		return d.resume(), nil
+		mood = d.resume()
+	} else {
+		d.watchGuard()
+		mood = d.sup.Run(groups)
 	}
-	d.watchGuard()
-	return d.sup.Run(groups), nil
+	d.status = d.sup.ExitCode()
+	return mood, nil
 }
 
 func (d *Daemon) note(level slog.Level, text string) {

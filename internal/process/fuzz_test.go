@@ -46,6 +46,11 @@ func (w *world) step(e Event) {
 			if a.Group && !w.p.StopAsGroup && !w.p.KillAsGroup {
 				w.t.Fatalf("%#v in %+v: a signal to a group that nobody asked for", e, before)
 			}
+		case EndSupervisor:
+			if w.r.Frozen || !w.r.State.IsStopped() || w.p.EndsWhen == EndsNever {
+				w.t.Fatalf("%#v in %+v: the end of the supervisor", e, before)
+			}
+			defer w.step(Freeze{}) // as the supervisor does
 		case Changed:
 			if a.From != state {
 				w.t.Fatalf("%#v: a change from %v, but the state was %v", e, a.From, state)
@@ -180,6 +185,7 @@ func FuzzStep(f *testing.F) {
 			p.StartSecs = int(int8(data[1])) % 5
 			p.StartRetries = int(int8(data[2])) % 5
 			p.StopWaitSecs = int(data[3]) % 5
+			p.EndsWhen = EndsWhen(data[3] >> 2 & 3)
 			if data[3] >= 128 {
 				p.Patience = Patience{RestartSecs: int(data[0]) / 50, MaxDelaySecs: int(data[0])/50 + int(data[1])%7, ResetSecs: int(data[2]) / 50,
 					LimitBurst: int(data[1]) / 80, LimitSecs: 1 + int(data[2])%8, FatalRetrySecs: int(data[3]) % 4}

@@ -57,12 +57,14 @@ func (m *machine) waited() time.Time {
 	return m.now.Add(m.p.Patience.delay(m.p.Name, m.r.Spawn, m.r.Failures, m.r.Retries))
 }
 
-// tryAgain is a start that nobody asks for, unless there were too many in too short a time.
-func (m *machine) tryAgain() {
+// tryAgain is a start that nobody asks for, unless there were too many in too short a time; code is what the
+// process has left.
+func (m *machine) tryAgain(code int) {
 	p := &m.p.Patience
 	if p.LimitBurst > 0 && m.now.Sub(m.r.WindowBegan) < time.Duration(p.LimitSecs)*time.Second && m.r.WindowStarts >= p.LimitBurst {
 		m.giveUp()
 		m.log(dlog.Info, overLimitText(m.p.Name, p.LimitBurst, p.LimitSecs))
+		m.end(EndsFatal, code)
 		return
 	}
 	m.spawn()

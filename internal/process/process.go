@@ -66,6 +66,7 @@ type Program struct {
 	StopAsGroup  bool
 	KillAsGroup  bool
 	Patience     Patience
+	EndsWhen     EndsWhen
 }
 
 // AutoRestart says what happens after an exit from RUNNING.
@@ -75,6 +76,16 @@ const (
 	RestartNever AutoRestart = iota
 	RestartUnexpected
 	RestartAlways
+)
+
+// EndsWhen says which end of a process is the end of the supervisor. Each includes those before it.
+type EndsWhen int
+
+const (
+	EndsNever  EndsWhen = iota
+	EndsFatal           // it is given up
+	EndsFailed          // it exits unexpectedly
+	EndsExited          // it exits
 )
 
 // ExitStatus is how a process ended.
@@ -119,6 +130,17 @@ type Record struct {
 	SpawnErr string
 	Started  time.Time // last spawn attempt; zero: never
 	Stopped  time.Time // last end; zero: never
+}
+
+// code is the status as a shell tells it, for the supervisor to end with.
+func (s ExitStatus) code() int {
+	switch {
+	case s.Unknown:
+		return 1
+	case s.Signal != 0:
+		return 128 + int(s.Signal)
+	}
+	return s.Code
 }
 
 // ExitCode is the exit status as the API shows it: -1 after a signal or an end that nobody saw, 0 where
@@ -204,6 +226,8 @@ type (
 		Level slog.Level
 		Text  string
 	}
+	// EndSupervisor: stop all the others, and end with that exit code. It is the last action.
+	EndSupervisor struct{ Code int }
 	// Changed: the state is now another one. One for each transition, in order.
 	Changed struct {
 		From, To State
@@ -213,11 +237,12 @@ type (
 	}
 )
 
-func (SpawnProcess) action() {}
-func (CancelSpawn) action()  {}
-func (Kill) action()         {}
-func (Log) action()          {}
-func (Changed) action()      {}
+func (SpawnProcess) action()  {}
+func (CancelSpawn) action()   {}
+func (Kill) action()          {}
+func (Log) action()           {}
+func (Changed) action()       {}
+func (EndSupervisor) action() {}
 
 // A CommandError says why a program's command can't be executed; the text is the original's
 // (spec process §5).

@@ -143,11 +143,12 @@ func (m *machine) spawnFailed(err string) {
 	}
 	m.r.SpawnErr = err
 	m.log(dlog.Info, spawnErrText(err))
-	m.backOff()
+	m.backOff(1)
 }
 
-// backOff counts a failed start, and gives up when that was the last one allowed.
-func (m *machine) backOff() {
+// backOff counts a failed start, and gives up when that was the last one allowed; code is what the process
+// has left, or 1.
+func (m *machine) backOff(code int) {
 	m.r.Retries++
 	m.failed()
 	m.r.Deadline = m.waited()
@@ -156,6 +157,7 @@ func (m *machine) backOff() {
 	if m.p.StartRetries >= 0 && m.r.Retries > m.p.StartRetries {
 		m.giveUp()
 		m.log(dlog.Info, gaveUpText(m.p.Name))
+		m.end(EndsFatal, code)
 	} else if m.r.Frozen {
 		m.r.Deadline = time.Time{}
 	}
@@ -208,7 +210,7 @@ func (m *machine) deadline() {
 	case Starting:
 		m.up()
 	case Backoff, Exited:
-		m.tryAgain()
+		m.tryAgain(1)
 	case Fatal:
 		m.r.Failures, m.r.WindowStarts = 0, 0
 		m.log(dlog.Info, outOfFatalText(m.p.Name, m.p.Patience.FatalRetrySecs))
@@ -244,7 +246,7 @@ func (m *machine) ended(e Ended) {
 		m.r.PID, m.r.Stopped, m.r.Exit = 0, m.now, nil
 		m.r.SpawnErr = tooQuickText
 		m.log(dlog.Warn, exitedText(m.p.Name, status, false))
-		m.backOff()
+		m.backOff(status.code())
 
 	default:
 		if m.r.State == Starting {
@@ -260,9 +262,24 @@ func (m *machine) ended(e Ended) {
 		m.changed(Changed{To: Exited, Expected: expected})
 		m.r.PID = 0
 	}
-	if m.r.State == Exited && !m.r.Frozen && m.restarts(expected) {
-		m.again()
+	why := EndsFailed
+	if expected {
+		why = EndsExited
 	}
+	if m.r.State == Exited && !m.r.Frozen && !m.end(why, status.code()) && m.restarts(expected) {
+		m.again(status.code())
+	}
+}
+
+// end ends the supervisor, if that is what is to happen then.
+func (m *machine) end(why EndsWhen, code int) bool {
+	if m.p.EndsWhen < why || m.r.Frozen {
+		return false
+	}
+	m.r.Deadline = time.Time{}
+	m.log(dlog.Warn, endSupervisorText(m.p.Name, m.r.State, code))
+	m.do = append(m.do, EndSupervisor{code})
+	return true
 }
 
 // A program that has ended quickLives times in a row within quickLife of its start is started again
@@ -275,8 +292,9 @@ const (
 	quickLife  = time.Second
 )
 
-// again starts a process that has ended by itself: at once, but for one that does so all the time.
-func (m *machine) again() {
+// again starts a process that has ended by itself, with that code: at once, but for one that does so all the
+// time.
+func (m *machine) again(code int) {
 	if m.p.Patience.RestartSecs > 0 {
 		m.failed()
 		m.r.Deadline = m.waited()
@@ -288,7 +306,7 @@ func (m *machine) again() {
 		m.r.Deadline = m.r.Started.Add(quickLife)
 		return
 	}
-	m.tryAgain()
+	m.tryAgain(code)
 }
 
 func (m *machine) expected(s ExitStatus) bool {

@@ -54,6 +54,8 @@ func show(a Action) string {
 	switch a := a.(type) {
 	case SpawnProcess:
 		return "spawn"
+	case EndSupervisor:
+		return fmt.Sprintf("end:%d", a.Code)
 	case CancelSpawn:
 		return "cancel"
 	case Kill:
@@ -351,6 +353,37 @@ func BenchmarkStep(b *testing.B) {
 	for b.Loop() {
 		for _, e := range []Event{Start{}, Spawned{42}, Deadline{}, Stop{}, killedBy(9)} {
 			r, _ = Step(p, r, e, t0)
+		}
+	}
+}
+
+// Which ends of a process are the supervisor's, and with what code.
+func TestEndSupervisor(t *testing.T) {
+	exits := func(s ExitStatus) []any { return []any{Start{}, Spawned{1}, 5.0, Deadline{}, Ended{Status: s}} }
+	fails := func(s ExitStatus) []any { return []any{Start{}, Spawned{1}, Ended{Status: s}} }
+	for _, tt := range []struct {
+		name  string
+		steps []any
+		want  [4]string // with EndsNever, EndsFatal, EndsFailed, EndsExited
+	}{
+		{"an expected exit", exits(ExitStatus{}), [4]string{"", "", "", "end:0"}},
+		{"an unexpected exit", exits(ExitStatus{Code: 3}), [4]string{"", "", "end:3", "end:3"}},
+		{"a signal", exits(ExitStatus{Signal: syscall.SIGSEGV}), [4]string{"", "", "end:139", "end:139"}},
+		{"an end that nobody saw", exits(ExitStatus{Unknown: true}), [4]string{"", "", "end:1", "end:1"}},
+		{"the last failed start", fails(ExitStatus{Code: 4}), [4]string{"", "end:4", "end:4", "end:4"}},
+		{"no command", []any{Start{}, SpawnFailed{"x"}}, [4]string{"", "end:1", "end:1", "end:1"}},
+		{"a stop", []any{Start{}, Spawned{1}, 5.0, Deadline{}, Stop{}, Ended{}}, [4]string{}},
+		{"a shutdown", append([]any{Freeze{}}, exits(ExitStatus{Code: 3})...), [4]string{}},
+	} {
+		for when, want := range tt.want {
+			p := prog(func(p *Program) { p.StartRetries, p.EndsWhen, p.AutoRestart = 0, EndsWhen(when), RestartAlways })
+			got := script(p, tt.steps...)
+			if has := strings.Contains(got, "end:"); has != (want != "") || !strings.Contains(got, want) {
+				t.Errorf("%s, EndsWhen %d: want %q:\n%s", tt.name, when, want, got)
+			}
+			if want != "" && (!strings.HasSuffix(got, want+"\n") || strings.Count(got, "spawn") > 2) {
+				t.Errorf("%s, EndsWhen %d: it is not the last action, or it is started again:\n%s", tt.name, when, got)
+			}
 		}
 	}
 }

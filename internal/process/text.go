@@ -36,6 +36,10 @@ func outOfFatalText(name string, secs int) string {
 	return fmt.Sprintf("trying again: %s was FATAL for %d seconds (fatalretrysecs)", name, secs)
 }
 
+func endSupervisorText(name string, s State, code int) string {
+	return fmt.Sprintf("%s is %s: shutting down, to end with status %d (exit_supervisor_when)", name, s, code)
+}
+
 func exitedText(name string, s ExitStatus, expected bool) string {
 	if expected {
 		return "exited: " + name + " (" + s.String() + "; expected)"

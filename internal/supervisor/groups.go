@@ -121,6 +121,7 @@ func program(c *config.Process) process.Program {
 		StopWaitSecs: c.StopWaitSecs,
 		StopAsGroup:  c.StopAsGroup,
 		KillAsGroup:  c.KillAsGroup,
+		EndsWhen:     process.EndsWhen(c.ExitSupervisorWhen),
 		Patience:     process.Patience(c.Patience),
 	}
 }

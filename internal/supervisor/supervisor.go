@@ -90,6 +90,7 @@ type Supervisor struct {
 
 	// Owned by the loop from here on.
 	mood       Mood
+	exitCode   int            // of the process that ends the daemon
 	parsed     *config.Config // read last; AddGroup takes from here
 	groups     []*group       // by priority, then in the order of their coming
 	spawns     map[uint64]*proc
@@ -213,6 +214,7 @@ func (s *Supervisor) loop() Mood {
 func (s *Supervisor) step(p *proc, e process.Event) {
 	r, do := process.Step(&p.program, p.record, e, time.Now())
 	p.record = r
+	var end *process.EndSupervisor
 	for _, a := range do {
 		switch a := a.(type) {
 		case process.SpawnProcess:
@@ -232,11 +234,17 @@ func (s *Supervisor) step(p *proc, e process.Event) {
 		case process.Changed:
 			s.changed(p, a)
 			p.tellWaiters(a.To)
+		case process.EndSupervisor:
+			end = &a
 		}
 	}
 	s.keep(p, process.Kill{})
 	p.tellWaiters(p.record.State)
 	s.schedule(p)
+	if end != nil {
+		s.exitCode = end.Code
+		s.setMood(MoodShutdown)
+	}
 }
 
 // shutdownDone advances the shutdown: the last group of toStop is told to stop, and dropped once
@@ -268,6 +276,10 @@ func (s *Supervisor) shutdownDone() bool {
 // SetMood begins a shutdown or a restart. A shutdown overrides a restart under way, but not the
 // other way round (spec process §8).
 func (s *Supervisor) SetMood(m Mood) { s.mail.call(func() { s.setMood(m) }) }
+
+// ExitCode is what the daemon is to end with, once Run has returned MoodShutdown: 0, or that of the process
+// whose end is the daemon's.
+func (s *Supervisor) ExitCode() int { return s.exitCode }
 
 // Mood is what the supervisor is about; after Run has returned it is MoodShutdown.
 func (s *Supervisor) Mood() Mood {
