@@ -180,6 +180,7 @@ type Process struct {
 	ExitCodes    []int
 	StopSignal   syscall.Signal
 	StopWaitSecs int
+	StopMore     []StopStep // what follows StopSignal if it is still there after StopWaitSecs, before SIGKILL
 	StopAsGroup  bool
 	KillAsGroup  bool
 	Patience     Patience
@@ -201,6 +202,12 @@ type Patience struct {
 	RestartSecs, MaxDelaySecs, ResetSecs int
 	LimitBurst, LimitSecs                int
 	FatalRetrySecs                       int
+}
+
+// A StopStep is a further signal of a stop, and how long to wait after it.
+type StopStep struct {
+	Signal   syscall.Signal
+	WaitSecs int
 }
 
 // ExitWhen says which end of a process ends supervisord; each value includes those before it.

@@ -9,6 +9,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"holdfast/internal/dlog"
 	"holdfast/internal/pyrepr"
@@ -56,6 +57,7 @@ var (
 	byteSize    = plain("use a number of bytes, or a number and KB, MB or GB, such as 50MB", parseByteSize)
 	octal       = plain("use an octal number, such as 022", parseOctal)
 	signal      = plain("use a signal's name or number, such as TERM or 15", ParseSignal)
+	stopSteps   = plain("use signals and seconds with commas between them, such as TERM:60, INT:5, KILL", parseStopSteps)
 	exitCodes   = plain("use numbers from 0 to 255 with commas between them, such as 0,2", parseExitCodes)
 	autoRestart = plain("use true, false or unexpected", parseAutoRestart)
 	exitWhen    = plain("use exited, failed or fatal", parseExitWhen)
@@ -111,6 +113,32 @@ func parseAutoRestart(text string) (AutoRestart, error) {
 		return RestartUnexpected, nil
 	}
 	return 0, errors.New("invalid 'autorestart' value " + pyrepr.Repr(strings.ToLower(text)))
+}
+
+// parseStopSteps reads "TERM:60, INT:5, KILL". SIGKILL is what ends every stop, so that it is not in the result
+// unless it is the only one.
+func parseStopSteps(text string) (steps []StopStep, err error) {
+	for i, item := range strings.Split(text, ",") {
+		name, secs, timed := strings.Cut(strings.TrimSpace(item), ":")
+		sig, err := ParseSignal(name)
+		if err != nil {
+			return nil, err
+		}
+		step := StopStep{sig, 10}
+		if timed {
+			if step.WaitSecs, err = parseNatural(secs); err != nil {
+				return nil, err
+			}
+		}
+		if last := strings.Count(text, ",") == i; sig == syscall.SIGKILL && i > 0 {
+			if !last || timed {
+				return nil, errors.New("nothing comes after KILL")
+			}
+			break
+		}
+		steps = append(steps, step)
+	}
+	return steps, nil
 }
 
 func parseExitWhen(text string) (ExitWhen, error) {

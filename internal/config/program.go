@@ -43,6 +43,7 @@ var programOptions = []option[program]{
 	opt("exitcodes", "0", exitCodes, func(p *program) *[]int { return &p.ExitCodes }),
 	opt("stopsignal", "TERM", signal, func(p *program) *syscall.Signal { return &p.StopSignal }),
 	opt("stopwaitsecs", "10", integer, func(p *program) *int { return &p.StopWaitSecs }).cured(secondsCure),
+	noPreset("stopsignals", stopSteps, func(p *program) *[]StopStep { return &p.StopMore }),
 	opt("stopasgroup", "false", boolean, func(p *program) *bool { return &p.StopAsGroup }),
 	noPreset("killasgroup", boolean, func(p *program) *bool { return &p.KillAsGroup }),
 	noPreset("user", optional(account), func(p *program) **int { return &p.UID }),
@@ -122,6 +123,7 @@ func (s *section) checkProgram(p *program) bool {
 	if p.StopAsGroup && !p.KillAsGroup {
 		s.fail("killasgroup", s.raw("killasgroup"), "Cannot set stopasgroup=true and killasgroup=false", "remove killasgroup, or set it to true")
 	}
+	p.firstStop()
 	s.checkPatience(p)
 	if p.ServerURLSet = s.has("serverurl"); strings.EqualFold(strings.TrimSpace(p.ServerURL), "AUTO") {
 		p.ServerURL, p.ServerURLSet = "", false
@@ -144,6 +146,18 @@ func (s *section) checkProgram(p *program) bool {
 		s.fail("numprocs", fmt.Sprint(p.numProcs), fmt.Sprintf("%d is above upper bound (%d)", p.numProcs, maxNumProcs), "use fewer processes")
 	}
 	return len(*s.errs) == before
+}
+
+// firstStop lays the first of stopsignals over the options that the original has for it: these may be there
+// for the original.
+func (p *program) firstStop() {
+	if len(p.StopMore) == 0 {
+		return
+	}
+	p.StopSignal, p.StopWaitSecs, p.StopMore = p.StopMore[0].Signal, p.StopMore[0].WaitSecs, p.StopMore[1:]
+	if len(p.StopMore) == 0 {
+		p.StopMore = nil
+	}
 }
 
 // The defaults of a program that has a delay before restarts, or endless ones: a machine that boots without its

@@ -185,6 +185,7 @@ func FuzzStep(f *testing.F) {
 			p.StartSecs = int(int8(data[1])) % 5
 			p.StartRetries = int(int8(data[2])) % 5
 			p.StopWaitSecs = int(data[3]) % 5
+			p.StopMore = []StopStep{{syscall.SIGINT, 3}, {syscall.SIGQUIT, 0}}[:int(data[1])%3]
 			p.EndsWhen = EndsWhen(data[3] >> 2 & 3)
 			if data[3] >= 128 {
 				p.Patience = Patience{RestartSecs: int(data[0]) / 50, MaxDelaySecs: int(data[0])/50 + int(data[1])%7, ResetSecs: int(data[2]) / 50,

@@ -63,6 +63,7 @@ type Program struct {
 	ExitCodes    []int
 	StopSignal   syscall.Signal
 	StopWaitSecs int
+	StopMore     []StopStep // what follows if it is still there then, before SIGKILL
 	StopAsGroup  bool
 	KillAsGroup  bool
 	Patience     Patience
@@ -77,6 +78,12 @@ const (
 	RestartUnexpected
 	RestartAlways
 )
+
+// A StopStep is a further signal of a stop, and how long to wait after it.
+type StopStep struct {
+	Signal   syscall.Signal
+	WaitSecs int
+}
 
 // EndsWhen says which end of a process is the end of the supervisor. Each includes those before it.
 type EndsWhen int
@@ -117,6 +124,8 @@ type Record struct {
 	// WindowStarts is how often it was started since WindowBegan (Patience.LimitSecs).
 	WindowStarts int
 	WindowBegan  time.Time
+	// StopSteps is how many of Program.StopMore were sent.
+	StopSteps int
 	// Killing: the end of the process is a stop and not an exit.
 	Killing bool
 	// TooQuick: the process was reaped before it was up; Ended follows.

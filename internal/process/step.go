@@ -117,8 +117,7 @@ func (m *machine) spawned(pid int) {
 	m.r.PID = pid
 	m.log(dlog.Info, spawnedText(m.p.Name, pid))
 	if m.r.State == Stopping { // the stop came before the fork's answer
-		m.r.Deadline = m.after(m.p.StopWaitSecs)
-		m.kill(m.p.StopSignal, m.p.StopAsGroup)
+		m.firstSignal()
 		return
 	}
 	if m.p.StartSecs <= 0 {
@@ -180,8 +179,7 @@ func (m *machine) stop(final bool) {
 			m.do = append(m.do, CancelSpawn{})
 			return
 		}
-		m.r.Deadline = m.after(m.p.StopWaitSecs)
-		m.kill(m.p.StopSignal, m.p.StopAsGroup)
+		m.firstSignal()
 	case Backoff:
 		if final {
 			m.giveUp()
@@ -200,6 +198,28 @@ func (m *machine) stop(final bool) {
 	}
 }
 
+func (m *machine) firstSignal() {
+	m.r.StopSteps, m.r.Deadline = 0, m.after(m.p.StopWaitSecs)
+	m.kill(m.p.StopSignal, m.p.StopAsGroup)
+}
+
+// nextSignal is for a process that the last one has not stopped: the next of the list, and SIGKILL behind it.
+func (m *machine) nextSignal() {
+	if m.r.StopSteps < len(m.p.StopMore) {
+		s := m.p.StopMore[m.r.StopSteps]
+		m.r.StopSteps++
+		m.r.Deadline = m.after(s.WaitSecs)
+		m.log(dlog.Warn, nextSignalText(m.p.Name, m.r.PID, s.Signal))
+		m.kill(s.Signal, m.p.StopAsGroup)
+		return
+	}
+	// At least a second, so that stopwaitsecs=0 can't make a process that is stuck in the
+	// kernel keep the daemon busy.
+	m.r.Deadline = m.after(max(m.p.StopWaitSecs, 1))
+	m.log(dlog.Warn, nextSignalText(m.p.Name, m.r.PID, syscall.SIGKILL))
+	m.kill(syscall.SIGKILL, m.p.KillAsGroup)
+}
+
 func (m *machine) kill(sig syscall.Signal, group bool) {
 	m.log(dlog.Debug, killingText(m.p.Name, m.r.PID, sig, group))
 	m.do = append(m.do, Kill{sig, group})
@@ -216,11 +236,7 @@ func (m *machine) deadline() {
 		m.log(dlog.Info, outOfFatalText(m.p.Name, m.p.Patience.FatalRetrySecs))
 		m.spawn()
 	case Stopping:
-		// At least a second, so that stopwaitsecs=0 can't make a process that is stuck in the
-		// kernel keep the daemon busy.
-		m.r.Deadline = m.after(max(m.p.StopWaitSecs, 1))
-		m.log(dlog.Warn, sigkillText(m.p.Name, m.r.PID))
-		m.kill(syscall.SIGKILL, m.p.KillAsGroup)
+		m.nextSignal()
 	default:
 		m.r.Deadline = time.Time{}
 	}

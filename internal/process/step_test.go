@@ -387,3 +387,22 @@ func TestEndSupervisor(t *testing.T) {
 		}
 	}
 }
+
+func TestStopSignals(t *testing.T) {
+	p := prog(func(p *Program) {
+		p.StopWaitSecs, p.StopMore = 60, []StopStep{{syscall.SIGINT, 5}, {syscall.SIGQUIT, 3}}
+		p.StopAsGroup, p.KillAsGroup = true, true
+	})
+	got := script(p, Start{}, Spawned{1}, 5.0, Deadline{}, 10.0, Stop{}, 70.0, Deadline{}, 75.0, Deadline{}, 78.0, Deadline{}, 138.0, Deadline{}, Ended{})
+	_, got, _ = strings.Cut(got, "10s ")
+	const want = `Stop: RUNNING→STOPPING pid:1 “killing web (pid 1) process group with signal SIGTERM” kill group SIGTERM [1m10s]
+1m10s Deadline: “killing 'web' (1) with SIGINT” “killing web (pid 1) process group with signal SIGINT” kill group SIGINT [1m15s]
+1m15s Deadline: “killing 'web' (1) with SIGQUIT” “killing web (pid 1) process group with signal SIGQUIT” kill group SIGQUIT [1m18s]
+1m18s Deadline: “killing 'web' (1) with SIGKILL” “killing web (pid 1) process group with signal SIGKILL” kill group SIGKILL [2m18s]
+2m18s Deadline: “killing 'web' (1) with SIGKILL” “killing web (pid 1) process group with signal SIGKILL” kill group SIGKILL [3m18s]
+2m18s Ended: “stopped: web (exit status 0)” STOPPING→STOPPED pid:1
+`
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

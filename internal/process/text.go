@@ -63,8 +63,8 @@ func killingText(name string, pid int, sig syscall.Signal, group bool) string {
 	return "killing " + name + " " + who + "with signal " + SignalName(sig)
 }
 
-func sigkillText(name string, pid int) string {
-	return fmt.Sprintf("killing '%s' (%d) with SIGKILL", name, pid)
+func nextSignalText(name string, pid int, sig syscall.Signal) string {
+	return fmt.Sprintf("killing '%s' (%d) with %s", name, pid, SignalName(sig))
 }
 
 func signalFailedText(name string, pid int, killing bool, e SignalFailed) string {

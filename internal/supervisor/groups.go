@@ -111,6 +111,10 @@ func (s *Supervisor) insert(cfg *config.Group) *group {
 
 // program is the part of c that the pure machine needs.
 func program(c *config.Process) process.Program {
+	var stopMore []process.StopStep
+	for _, s := range c.StopMore {
+		stopMore = append(stopMore, process.StopStep(s))
+	}
 	return process.Program{
 		Name:         c.Name,
 		AutoRestart:  process.AutoRestart(c.AutoRestart),
@@ -121,6 +125,7 @@ func program(c *config.Process) process.Program {
 		StopWaitSecs: c.StopWaitSecs,
 		StopAsGroup:  c.StopAsGroup,
 		KillAsGroup:  c.KillAsGroup,
+		StopMore:     stopMore,
 		EndsWhen:     process.EndsWhen(c.ExitSupervisorWhen),
 		Patience:     process.Patience(c.Patience),
 	}

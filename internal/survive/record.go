@@ -24,6 +24,7 @@ type record struct {
 	Failures   int    `json:"failures,omitempty"`
 	Starts     int    `json:"starts,omitempty"` // in the window
 	Window     int64  `json:"window,omitempty"`
+	StopSteps  int    `json:"stopSteps,omitempty"`
 	Killing    bool   `json:"killing,omitempty"`
 	TooQuick   bool   `json:"tooQuick,omitempty"`
 	LeaderGone bool   `json:"leaderGone,omitempty"`
@@ -79,7 +80,7 @@ func encode(group, name string, k *Kept, limit int) []byte {
 	out := record{
 		Group: group, Name: name,
 		State: int(r.State), Spawn: r.Spawn, PID: r.PID, Deadline: c.out(r.Deadline),
-		Retries: r.Retries, QuickLives: r.QuickLives, Failures: r.Failures, Starts: r.WindowStarts, Window: c.out(r.WindowBegan), Killing: r.Killing, TooQuick: r.TooQuick, LeaderGone: r.LeaderGone,
+		Retries: r.Retries, QuickLives: r.QuickLives, Failures: r.Failures, Starts: r.WindowStarts, Window: c.out(r.WindowBegan), StopSteps: r.StopSteps, Killing: r.Killing, TooQuick: r.TooQuick, LeaderGone: r.LeaderGone,
 		SpawnErr: r.SpawnErr, Started: c.out(r.Started), Stopped: c.out(r.Stopped),
 		Signal: k.Signal.Number, ToGroup: k.Signal.Group, Said: k.Said, NextSerial: k.NextSerial,
 	}
@@ -107,7 +108,7 @@ func decode(data []byte) (e Entry, err error) {
 	e.Signal, e.Said, e.NextSerial = Signal{in.Signal, in.ToGroup}, in.Said, in.NextSerial
 	e.Record = process.Record{
 		State: process.State(in.State), Spawn: in.Spawn, PID: in.PID, Deadline: c.in(in.Deadline),
-		Retries: in.Retries, QuickLives: in.QuickLives, Failures: in.Failures, WindowStarts: in.Starts, WindowBegan: c.in(in.Window), Killing: in.Killing, TooQuick: in.TooQuick, LeaderGone: in.LeaderGone,
+		Retries: in.Retries, QuickLives: in.QuickLives, Failures: in.Failures, WindowStarts: in.Starts, WindowBegan: c.in(in.Window), StopSteps: in.StopSteps, Killing: in.Killing, TooQuick: in.TooQuick, LeaderGone: in.LeaderGone,
 		SpawnErr: in.SpawnErr, Started: c.in(in.Started), Stopped: c.in(in.Stopped),
 	}
 	if x := in.Exit; x != nil {

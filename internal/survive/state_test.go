@@ -51,7 +51,7 @@ func TestNextDaemonFindsWhatWasKept(t *testing.T) {
 	}
 	now := time.Now()
 	full := process.Record{
-		State: process.Stopping, Spawn: 7, PID: 99, Deadline: now.Add(10 * time.Second), Retries: 2, QuickLives: 3, Failures: 4, WindowStarts: 5, WindowBegan: now.Add(-time.Minute),
+		State: process.Stopping, Spawn: 7, PID: 99, Deadline: now.Add(10 * time.Second), Retries: 2, QuickLives: 3, StopSteps: 1, Failures: 4, WindowStarts: 5, WindowBegan: now.Add(-time.Minute),
 		Killing: true, TooQuick: true, LeaderGone: true, Exit: &process.ExitStatus{Signal: syscall.SIGTERM, Core: true},
 		SpawnErr: "no", Started: now.Add(-time.Hour), Stopped: now.Add(-time.Minute),
 	}
