@@ -71,7 +71,7 @@ func (l *Listener) guard(h http.Handler) http.Handler {
 		if l.server.Username != "" {
 			if code := authorize(r, l.server.Username, l.server.Password); code != 0 {
 				if code == http.StatusUnauthorized {
-					w.Header().Set("WWW-Authenticate", `Basic realm="default"`)
+					w.Header()["WWW-Authenticate"] = []string{`Basic realm="default"`} // Set would spell it in Go's way
 				}
 				refuse(code)
 				return
