@@ -142,7 +142,7 @@ func configStruct(i supervisor.ConfigInfo) xmlrpc.Struct {
 }
 
 func logMembers(channel string, l config.Log) xmlrpc.Struct {
-	file := orNone(l.File, l.File != "")
+	file := orNone(l.File, l.File != "" || l.Empty)
 	if l.Auto && l.File == "" {
 		file = "auto"
 	}
