@@ -59,7 +59,7 @@ func ReadBody(w http.ResponseWriter, r *http.Request) (body []byte, ok bool) {
 // guard lets only requests through to h that are well-formed and allowed.
 func (l *Listener) guard(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Server", "Holdfast")
+		w.Header().Set("Server", "Holdfast") // Differs: Medusa/1.12, the original's server
 		refuse := func(code int) {
 			w.Header().Set("Connection", "close")
 			Error(w, code)

@@ -261,6 +261,9 @@ func (s *Supervisor) SendRemoteCommEvent(kind, data string) error {
 }
 
 // Identifier is the supervisor's name, as the configuration read last has it.
+//
+// Differs: it is all of a changed [supervisord] that counts before a restart. In the original strip_ansi,
+// childlogdir and the names of the log and the pidfile do, too, though these stay open under the old ones.
 func (s *Supervisor) Identifier() (id string, err error) {
 	err = s.visit(func() error { id = s.parsed.Supervisord.Identifier; return nil })
 	return id, err

@@ -114,6 +114,8 @@ func (s *Supervisor) start(ctx context.Context, targets []target, wait bool) ([]
 }
 
 // checkPatience is how long a start waits for the look at its command.
+//
+// Differs: the original hangs with the mount.
 const checkPatience = 50 * time.Millisecond
 
 // check tells what is wrong with p's command. Where that takes too long, on a mount that is gone, the
