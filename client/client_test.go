@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -100,10 +101,10 @@ func TestMethods(t *testing.T) {
 		{"supervisor.signalProcess", []any{"a", "HUP"}, true, func(c *Client) (any, error) { return nothing(c.SignalProcess(ctx, "a", "HUP")) }, nil},
 		{"supervisor.signalProcessGroup", []any{"g", "1"}, result, func(c *Client) (any, error) { return only(c.SignalProcessGroup(ctx, "g", "1")) }, results},
 		{"supervisor.signalAllProcesses", []any{"HUP"}, result, func(c *Client) (any, error) { return only(c.SignalAllProcesses(ctx, "HUP")) }, results},
-		{"supervisor.getAllConfigInfo", nil, []any{Struct{{Name: "autostart", Value: true}, {Name: "autorestart", Value: "unexpected"}, {Name: "uid", Value: 33}, {Name: "exitcodes", Value: []any{0, 2}}, {Name: "stdout_logfile_maxbytes", Value: int64(1 << 40)}},
+		{"supervisor.getAllConfigInfo", nil, []any{Struct{{Name: "autostart", Value: true}, {Name: "autorestart", Value: "unexpected"}, {Name: "uid", Value: 33}, {Name: "exitcodes", Value: []any{0, 2}}, {Name: "stdout_logfile_maxbytes", Value: int64(math.MaxInt)}},
 			Struct{{Name: "autorestart", Value: false}, {Name: "uid", Value: "none"}}},
 			func(c *Client) (any, error) { return only(c.AllConfigInfo(ctx)) },
-			[]ConfigInfo{{AutoStart: true, AutoRestart: "unexpected", UID: "33", ExitCodes: []int{0, 2}, StdoutLogfileMaxBytes: 1 << 40}, {AutoRestart: "false", UID: "none"}}},
+			[]ConfigInfo{{AutoStart: true, AutoRestart: "unexpected", UID: "33", ExitCodes: []int{0, 2}, StdoutLogfileMaxBytes: math.MaxInt}, {AutoRestart: "false", UID: "none"}}},
 		{"supervisor.getProcessInfo", []any{"a"}, Struct{{Name: "name", Value: "a"}, {Name: "state", Value: 20}, {Name: "start", Value: 1700000000}, {Name: "stop", Value: 0}, {Name: "exitstatus", Value: -1}, {Name: "new", Value: "x"}},
 			func(c *Client) (any, error) { return only(c.ProcessInfo(ctx, "a")) }, ProcessInfo{Name: "a", State: Running, Start: time.Unix(1700000000, 0), ExitStatus: -1}},
 		{"supervisor.getAllProcessInfo", nil, []any{Struct{{Name: "pid", Value: 5}}}, func(c *Client) (any, error) { return only(c.AllProcessInfo(ctx)) }, []ProcessInfo{{PID: 5}}},

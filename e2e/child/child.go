@@ -144,13 +144,19 @@ func run(args []string) int {
 			code, _ := strconv.Atoi(next())
 			return code
 		case "stay":
-			for {
-				time.Sleep(time.Hour)
-			}
+			stay()
 		default:
 			fmt.Fprintln(os.Stderr, "child: unknown word "+args[i])
 			return 99
 		}
 	}
 	return 0
+}
+
+// stay waits for a signal. It sleeps, since a program without a timer or another goroutine that waits for
+// ever is ended by Go's runtime as deadlocked.
+func stay() {
+	for {
+		time.Sleep(time.Hour)
+	}
 }

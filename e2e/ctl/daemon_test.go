@@ -34,6 +34,7 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 		defer os.RemoveAll(dir)
+		defer original.end()
 		build := exec.Command("go", "build", "-o", dir+"/", "holdfast/cmd/...")
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "cannot build the binaries: %v\n%s", err, out)

@@ -157,6 +157,9 @@ type outcome struct {
 
 func run(t *testing.T, dir, stdin, ctl string, argv ...string) outcome {
 	t.Helper()
+	if ctl == originalCtl {
+		return original.run(t, dir, stdin, argv...)
+	}
 	cmd := exec.Command(ctl, argv...)
 	cmd.Dir = dir
 	cmd.Stdin = strings.NewReader(stdin)

@@ -191,6 +191,8 @@ func (s *Sink) Close() (err error) {
 
 // crowded tells that very many outputs hold the file: a program that ends again and again while its
 // disk is full leaves one each time. Those must not take all the descriptors that there are.
+//
+// Differs: the original loses the output of them all.
 func (s *Sink) crowded() bool {
 	if s.file == nil {
 		return false

@@ -144,6 +144,8 @@ func (o *Output) open() error {
 // withheld for a token or a line of it then comes out. Others may go on writing to the pipe, and the Output goes on with
 // it. Drain does not wait for a target that takes nothing: what is in the pipe then stays there,
 // for the Output to log later.
+//
+// Differs: the original takes 128 KiB of what is in the pipe, and nothing from those that go on writing.
 func (o *Output) Drain() {
 	// What was in the pipe before this look has been moved, unless it is on its way; and while it is, a
 	// disk that hangs holds the pipe locked, so that the look would hang too.

@@ -13,6 +13,8 @@ import (
 
 // refused handles a target that did not take what is in the pipe: it says so once and returns when
 // it is time for another try.
+//
+// Differs: the original loses what could not be written, each time with a traceback on stderr.
 func (o *Output) refused(err error) {
 	now := time.Now()
 	if o.refusedAt.IsZero() {

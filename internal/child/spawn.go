@@ -250,6 +250,7 @@ func openPipe(ours int) (end, child int, err error) {
 		return -1, -1, err
 	}
 	child = p[1-ours]
+	// Differs: the original's pipes have one end for each side.
 	both, err := unix.Open("/proc/self/fd/"+strconv.Itoa(child), unix.O_RDWR|unix.O_CLOEXEC, 0)
 	switch {
 	case err == nil:

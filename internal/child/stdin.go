@@ -17,6 +17,8 @@ var (
 
 // stdinLimit is how much may wait for a process that does not read; a single write may be larger, for
 // an event that is would else never arrive.
+//
+// Differs: the original queues without limit, and answers HTTP 500 to what it has queued.
 const stdinLimit = 16 << 20
 
 // A stdin writes to one process without making anybody wait: what the pipe takes goes at once, the

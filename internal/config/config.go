@@ -224,6 +224,7 @@ const (
 type Log struct {
 	File            string // empty: none. For Auto it is empty until the group is prepared
 	Auto            bool
+	Empty           bool `json:",omitempty"` // the option is there with nothing behind it: there is none, which the API tells in other words
 	MaxBytes        int64
 	Backups         int
 	CaptureMaxBytes int64

@@ -234,10 +234,13 @@ func parseDirPath(h *host, text string) (string, error) {
 type logName struct {
 	file         string
 	auto, syslog bool
+	empty        bool
 }
 
 func parseLogName(h *host, text string) (logName, error) {
 	switch strings.ToLower(text) {
+	case "":
+		return logName{empty: true}, nil
 	case "none", "off":
 		return logName{}, nil
 	case "auto":

@@ -52,14 +52,14 @@ func sameProcess(active, parsed Process) bool {
 	}
 	for _, p := range []*Process{&active, &parsed} {
 		p.Source, p.Group, p.Program, p.FastCGI = Source{}, "", "", nil
-		p.Stdout.File, p.Stdout.Auto = "", false
-		p.Stderr.File, p.Stderr.Auto = "", false
+		p.Stdout.File, p.Stdout.Auto, p.Stdout.Empty = "", false, false
+		p.Stderr.File, p.Stderr.Auto, p.Stderr.Empty = "", false, false
 	}
 	return reflect.DeepEqual(active, parsed)
 }
 
 func sameTarget(active, parsed Log) bool {
-	return parsed.Auto || active.Auto && active.File == "" || active.File == parsed.File
+	return parsed.Auto || active.Auto && active.File == "" || active.File == parsed.File && active.Empty == parsed.Empty
 }
 
 func socketOf(f *FastCGI) string {

@@ -125,6 +125,8 @@ func (r *reader) addMember(g *group, member string) {
 }
 
 // lastOfName leaves one process for each name: the last, in the place of the first.
+//
+// Differs: the original runs one of them, too, but getAllConfigInfo tells them all.
 func lastOfName(procs []Process) []Process {
 	at := make(map[string]int, len(procs))
 	out := procs[:0]

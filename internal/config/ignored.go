@@ -8,6 +8,8 @@ import (
 
 // noteIgnored leaves a line for the log about what stands in the configuration and is never looked
 // at again.
+//
+// Differs: plugins and the profiler are Python.
 func (r *reader) noteIgnored() {
 	var plugins []string
 	for _, sec := range r.file.Sections {

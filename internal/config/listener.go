@@ -25,6 +25,7 @@ func (r *reader) readListener(s *section, g *group) {
 	if ok && l.BufferSize < 1 {
 		s.fail("buffer_size", "", "["+s.Name+"] section sets invalid buffer_size ("+s.raw("buffer_size")+")", "use 1 or more")
 	}
+	// Differs: a result handler is Python, so there is only the stock one.
 	if ok && l.ResultHandler != stockResultHandler {
 		s.fail("result_handler", l.ResultHandler, l.ResultHandler+" cannot be resolved within ["+s.Name+"]",
 			"Python result handlers can't be loaded here; remove the option")

@@ -15,8 +15,9 @@ import (
 // before what the file says. environ is in the form of os.Environ; it is where ENV_ names and ~
 // come from.
 //
-// An error is always Errors. If every error is in a program, group, event listener or fcgi-program,
-// the configuration without the groups concerned is returned with it, and they stand in Bad. A
+// Differs: an error is always Errors, all that were found. If every error is in a program, group, event
+// listener or fcgi-program, the configuration without the groups concerned is returned with it, and they
+// stand in Bad; the original gives up at the first one, and no group of the file can be added. A
 // wrong programs= is not among these: a program that was left out of its group by a slip of the pen
 // would be a group of its own, and run twice.
 //

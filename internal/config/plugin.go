@@ -12,7 +12,9 @@ const (
 )
 
 // readRPCInterfaces reads the [rpcinterface:x] sections. The stock one is known by its name, under
-// any namespace; there are no others.
+// any namespace.
+//
+// Differs: there are no others. They are Python.
 func (r *reader) readRPCInterfaces() {
 	for _, sec := range r.file.Sections {
 		name, ok := strings.CutPrefix(sec.Name, "rpcinterface:")

@@ -208,7 +208,7 @@ func (r *reader) process(s *section, p program, num int) (Process, bool) {
 			r.note(dlog.Warn, "For [%s], redirect_stderr=true but stderr_logfile has also been set to a filename, "+
 				"the filename has been ignored", s.Name)
 		}
-		p.Stderr.File, p.Stderr.Auto = "", false
+		p.Stderr.File, p.Stderr.Auto, p.Stderr.Empty = "", false, false
 	}
 	env := maps.Clone(r.global)
 	maps.Copy(env, p.Environment)
@@ -218,7 +218,7 @@ func (r *reader) process(s *section, p program, num int) (Process, bool) {
 
 // logTarget lays the name of a log into l.
 func (r *reader) logTarget(s *section, channel string, name logName, l *Log) {
-	l.File, l.Auto = name.file, name.auto
+	l.File, l.Auto, l.Empty = name.file, name.auto, name.empty
 	if name.syslog {
 		r.note(dlog.Warn, "For [%s], %s_logfile=syslog but this is deprecated and will be removed.  "+
 			"Use %s_syslog=true to enable syslog instead.", s.Name, channel, channel)

@@ -258,7 +258,7 @@ func (d *Daemon) openLog() (err error) {
 		o.Stdout = d.stdout
 	}
 	d.log, err = dlog.New(o)
-	if err != nil {
+	if err != nil { // Differs: the original ends with a traceback
 		return fmt.Errorf("%w (logfile= in [supervisord], or -l, says where the log goes)", err)
 	}
 	return nil

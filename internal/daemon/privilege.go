@@ -15,6 +15,8 @@ import (
 )
 
 // dropPrivileges becomes the user of [supervisord] user=, with all its groups.
+//
+// Differs: once, before there is a daemon; the original looks at user= again when it restarts.
 func (d *Daemon) dropPrivileges() error {
 	uid := d.cfg.Supervisord.UID
 	if uid == nil {

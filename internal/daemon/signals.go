@@ -19,6 +19,9 @@ func (d *Daemon) handleSignals() (stop func()) {
 	if d.signals == nil {
 		// A write to a closed stdout must be an error and not the end.
 		signal.Ignore(syscall.SIGPIPE)
+		// Differs: the original dies of SIGALRM, SIGIO and others that have no meaning here either; Go
+		// passes them over.
+		//
 		// The runtime drops what does not fit; the original too keeps only one signal of a kind.
 		wanted := []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2}
 		d.signals = make(chan os.Signal, 2*len(wanted))

@@ -373,16 +373,9 @@ type keptGroups struct {
 
 func (k *keptGroups) keep(s *survive.State, more []*config.Group) error {
 	for _, g := range more {
-		at := len(k.list)
-		for i, old := range k.list {
-			if old.Name == g.Name {
-				at = i
-			}
-		}
-		if at == len(k.list) {
-			k.list = append(k.list, nil)
-		}
-		k.list[at] = g
+		// One that comes back after its removal is the last one.
+		k.list = slices.DeleteFunc(k.list, func(old *config.Group) bool { return old.Name == g.Name })
+		k.list = append(k.list, g)
 	}
 	return s.KeepGroups(k.list)
 }

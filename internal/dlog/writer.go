@@ -11,6 +11,8 @@ import (
 )
 
 // write is the writer goroutine: it ends after Close and closes the files then.
+//
+// Differs: the original writes a line before it goes on, and stops with the disk.
 func (l *Log) write() {
 	defer close(l.done)
 	for {

@@ -1,12 +1,14 @@
 package expand
 
 import (
+	"math"
+	"strconv"
 	"testing"
 )
 
 var table = map[string]any{
 	"here": "/etc", "program_name": "web", "group_name": "it's", "empty": "", "char": "é", "ENV_P": "50%(here)s%%",
-	"process_num": 7, "numprocs": 1000000, "zero": 0, "neg": -42, "big": 1<<63 - 1, "min": -1 << 63, "a(b)c": "nested", "": "no name",
+	"process_num": 7, "numprocs": 1000000, "zero": 0, "neg": -42, "big": math.MaxInt, "min": math.MinInt, "a(b)c": "nested", "": "no name",
 }
 
 func TestExpand(t *testing.T) {
@@ -24,7 +26,7 @@ func TestExpand(t *testing.T) {
 		{"a number has a sign if wanted", "%(process_num)+d%(process_num) d%(neg)+d", "+7 7-42"},
 		{"a number can be a string", "%(process_num)s %(process_num)r", "7 7"},
 		{"a number can be a float", "%(process_num)f %(process_num).1e %(numprocs)g", "7.000000 7.0e+00 1e+06"},
-		{"the smallest number has its digits", "%(min)d", "-9223372036854775808"},
+		{"the smallest number has its digits", "%(min)d", strconv.Itoa(math.MinInt)},
 		{"a string has a width", "%(program_name)10s|%(program_name)-10s|", "       web|web       |"},
 		{"a string can be cut", "%(program_name).2s%(program_name).0s%(char).1s", "weé"},
 		{"width counts characters", "%(char)3s", "  é"},

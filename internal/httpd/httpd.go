@@ -50,6 +50,8 @@ type Server struct {
 const maxHeaderBytes = 64 << 10
 
 // limits are what a client may take of the daemon. They are not options: the manual has none.
+//
+// Differs: the original has none at all, but for idle.
 type limits struct {
 	header time.Duration // from the connection, or a request's first byte, to the end of the header
 	body   time.Duration // for the whole body
@@ -106,6 +108,7 @@ func Listen(s Server) (*Listener, error) {
 		if strings.HasPrefix(s.Address, ":") {
 			// As the original: a port on every interface is not opened on IPv6, where nobody
 			// who wrote the firewall for it expects it.
+			// Differs: an IPv6 address is taken when it is given; the original is IPv4 only.
 			network = "tcp4"
 		}
 		l.net, err = net.Listen(network, s.Address)

@@ -59,7 +59,7 @@ func ReadBody(w http.ResponseWriter, r *http.Request) (body []byte, ok bool) {
 // guard lets only requests through to h that are well-formed and allowed.
 func (l *Listener) guard(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Server", "Holdfast")
+		w.Header().Set("Server", "Holdfast") // Differs: Medusa/1.12, the original's server
 		refuse := func(code int) {
 			w.Header().Set("Connection", "close")
 			Error(w, code)
@@ -71,7 +71,7 @@ func (l *Listener) guard(h http.Handler) http.Handler {
 		if l.server.Username != "" {
 			if code := authorize(r, l.server.Username, l.server.Password); code != 0 {
 				if code == http.StatusUnauthorized {
-					w.Header().Set("WWW-Authenticate", `Basic realm="default"`)
+					w.Header()["WWW-Authenticate"] = []string{`Basic realm="default"`} // Set would spell it in Go's way
 				}
 				refuse(code)
 				return

@@ -148,8 +148,8 @@ func removeStale(path string, stderr io.Writer) error {
 		return unix.EADDRINUSE
 	}
 	if !errors.Is(err, unix.ECONNREFUSED) && !errors.Is(err, unix.ENOENT) {
-		// A full backlog, or a socket that we may not connect to, belongs to somebody alive as
-		// far as one can know.
+		// Differs: a full backlog, or a socket that we may not connect to, belongs to somebody alive
+		// as far as one can know. The original removes it.
 		return fmt.Errorf("%w (%v)", unix.EADDRINUSE, err)
 	}
 	now, err := os.Lstat(path)

@@ -209,6 +209,7 @@ func runChild(p *plan) {
 	syscall.RawSyscall6(syscall.SYS_DUP3, uintptr(p.fds[0]), 0, 0, 0, 0, 0)
 	syscall.RawSyscall6(syscall.SYS_DUP3, uintptr(p.fds[1]), 1, 0, 0, 0, 0)
 	syscall.RawSyscall6(syscall.SYS_DUP3, uintptr(p.fds[2]), 2, 0, 0, 0, 0)
+	// Differs: the original closes those below minfds only.
 	// All others are close-on-exec, but a child that hangs in chdir or exec must hold no listening
 	// socket and no other child's pipe. Before Linux 5.9 it would.
 	syscall.RawSyscall6(unix.SYS_CLOSE_RANGE, 3, uintptr(^uint32(0)), 0, 0, 0, 0)

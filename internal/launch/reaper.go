@@ -167,11 +167,12 @@ func reportLocked(ends []end) {
 	}
 }
 
-// siginfo is what waitid(2) gives.
+// siginfo is what waitid(2) gives, 128 bytes at most. What stands behind code is aligned like a pointer.
 type siginfo struct {
-	signo, errno, code, _ int32
-	pid, uid, status      int32
-	_                     [100]byte
+	signo, errno, code int32
+	_                  [unsafe.Sizeof(uintptr(0)) - 4]byte
+	pid, uid, status   int32
+	_                  [104]byte
 }
 
 func (i *siginfo) exitStatus() process.ExitStatus {

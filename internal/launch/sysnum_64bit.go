@@ -4,8 +4,8 @@ package launch
 
 import "syscall"
 
-// On 32-bit machines these numbers are those of the calls for 16-bit ids; there the build fails
-// for want of them rather than to switch to a wrong user.
+// On 32-bit machines these numbers are those of the calls for 16-bit ids; where the right ones are not
+// known the build fails rather than to switch to a wrong user.
 const (
 	sysSetgroups = syscall.SYS_SETGROUPS
 	sysSetgid    = syscall.SYS_SETGID

@@ -41,7 +41,7 @@ type File struct {
 }
 
 // Open opens the file at path for appending and creates it with mode (less the umask) if need be.
-// maxBytes <= 0 means that it never rotates. Open never waits: a fifo that nobody reads takes what
+// maxBytes <= 0 means that it never rotates (Differs: below 0 the original logs nothing). Open never waits: a fifo that nobody reads takes what
 // fits into it.
 //
 // The standard streams by name (/dev/stdout and its like) also open when they are sockets, or

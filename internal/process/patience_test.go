@@ -1,6 +1,7 @@
 package process
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -17,10 +18,10 @@ func TestDelay(t *testing.T) {
 			}
 		}
 	}
-	if got := p.delay("web", 1, 1<<40, 1); got > 33*time.Second {
+	if got := p.delay("web", 1, math.MaxInt, 1); got > 33*time.Second {
 		t.Errorf("after many tries: %v", got)
 	}
-	if p := (Patience{RestartSecs: 3600}); p.delay("web", 1, 1<<40, 1) <= 0 {
+	if p := (Patience{RestartSecs: 3600}); p.delay("web", 1, math.MaxInt, 1) <= 0 {
 		t.Error("without a longest one it overflows")
 	}
 	seen := map[time.Duration]bool{}

@@ -33,6 +33,7 @@ func Step(p *Program, r Record, e Event, now time.Time) (Record, []Action) {
 	case SpawnFailed:
 		m.spawnFailed(e.Err)
 	case Reaped:
+		// Differs: the original looks at startsecs before it reaps, and may call a dead process up.
 		if m.r.State == Starting {
 			m.r.TooQuick, m.r.Deadline = m.now.Before(m.r.Deadline), time.Time{}
 		}
@@ -213,8 +214,8 @@ func (m *machine) nextSignal() {
 		m.kill(s.Signal, m.p.StopAsGroup)
 		return
 	}
-	// At least a second, so that stopwaitsecs=0 can't make a process that is stuck in the
-	// kernel keep the daemon busy.
+	// Differs: at least a second, so that stopwaitsecs=0 can't make a process that is stuck in the
+	// kernel keep the daemon busy. The original sends SIGKILL at every turn of its loop.
 	m.r.Deadline = m.after(max(m.p.StopWaitSecs, 1))
 	m.log(dlog.Warn, nextSignalText(m.p.Name, m.r.PID, syscall.SIGKILL))
 	m.kill(syscall.SIGKILL, m.p.KillAsGroup)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"sync"
 
+	"holdfast/internal/config"
 	"holdfast/internal/supervisor"
 )
 
@@ -72,7 +73,11 @@ func (f *fakeAPI) ProcessInfo(name string) (supervisor.Info, error) {
 	if name != f.info.Name {
 		return supervisor.Info{}, &supervisor.Error{Reason: supervisor.ErrBadName, Detail: name}
 	}
-	return f.info, nil
+	info := f.info
+	if info.Config == nil {
+		info.Config = &config.Process{}
+	}
+	return info, nil
 }
 func (f *fakeAPI) AllProcessInfo() ([]supervisor.Info, error) {
 	return []supervisor.Info{f.info}, f.note("AllProcessInfo")

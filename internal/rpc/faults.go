@@ -61,6 +61,13 @@ func fault(code int, extra string) *xmlrpc.Fault {
 	return &xmlrpc.Fault{Code: code, String: text}
 }
 
+// noFileOf is the fault for a log that is not there; its name is told even if it is empty.
+func noFileOf(path string) *xmlrpc.Fault {
+	f := fault(noFile, "")
+	f.String += ": " + path
+	return f
+}
+
 // toFault returns the fault that tells a client of err.
 func toFault(err error) *xmlrpc.Fault {
 	var f *xmlrpc.Fault

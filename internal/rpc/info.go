@@ -141,8 +141,11 @@ func configStruct(i supervisor.ConfigInfo) xmlrpc.Struct {
 	return append(s, xmlrpc.Member{Name: "serverurl", Value: orNone(p.ServerURL, p.ServerURLSet)})
 }
 
+// logMembers is what the API tells of the log of one channel.
+//
+// Differs: an AUTO log is "auto"; for the original it is the file's name until the first reread.
 func logMembers(channel string, l config.Log) xmlrpc.Struct {
-	file := orNone(l.File, l.File != "")
+	file := orNone(l.File, l.File != "" || l.Empty)
 	if l.Auto && l.File == "" {
 		file = "auto"
 	}

@@ -8,8 +8,14 @@ import (
 	"holdfast/internal/supervisor"
 )
 
-func stdoutLog(i supervisor.Info) string { return i.StdoutLog }
-func stderrLog(i supervisor.Info) string { return i.StderrLog }
+// A processLog is what the API knows of a process's log.
+type processLog struct {
+	path  string // empty: there is none
+	empty bool   // since its option has nothing behind it
+}
+
+func stdoutLog(i supervisor.Info) processLog { return processLog{i.StdoutLog, i.Config.Stdout.Empty} }
+func stderrLog(i supervisor.Info) processLog { return processLog{i.StderrLog, i.Config.Stderr.Empty} }
 
 func readMainLog(c *call) (any, error) {
 	path := c.daemon.MainLog()
@@ -19,24 +25,27 @@ func readMainLog(c *call) (any, error) {
 	return read(path, c.int(0), c.int(1))
 }
 
-func readProcessLog(channel func(supervisor.Info) string) func(*call) (any, error) {
+func readProcessLog(channel func(supervisor.Info) processLog) func(*call) (any, error) {
 	return func(c *call) (any, error) {
-		path, err := c.logOf(channel)
-		if err != nil {
+		log, err := c.logOf(channel)
+		switch {
+		case err != nil:
 			return nil, err
+		case log.empty:
+			return nil, noFileOf("")
 		}
-		return read(path, c.int(1), c.int(2))
+		return read(log.path, c.int(1), c.int(2))
 	}
 }
 
-func tailProcessLog(channel func(supervisor.Info) string) func(*call) (any, error) {
+func tailProcessLog(channel func(supervisor.Info) processLog) func(*call) (any, error) {
 	return func(c *call) (any, error) {
-		path, err := c.logOf(channel)
+		log, err := c.logOf(channel)
 		if err != nil {
 			return nil, err
 		}
 		// A log that can't be read is one that has nothing yet, as for the original.
-		text, size, overflow, err := logread.Tail(path, c.int(1), c.int(2))
+		text, size, overflow, err := logread.Tail(log.path, c.int(1), c.int(2))
 		if err != nil {
 			return []any{"", 0, false}, nil
 		}
@@ -44,15 +53,15 @@ func tailProcessLog(channel func(supervisor.Info) string) func(*call) (any, erro
 	}
 }
 
-// logOf is the path of the log of the process that the first argument names; empty if it has none.
-func (c *call) logOf(channel func(supervisor.Info) string) (string, error) {
+// logOf is the log of the process that the first argument names.
+func (c *call) logOf(channel func(supervisor.Info) processLog) (processLog, error) {
 	name, err := c.oneProcess(0)
 	if err != nil {
-		return "", err
+		return processLog{}, err
 	}
 	info, err := c.api.ProcessInfo(name)
 	if err != nil {
-		return "", err
+		return processLog{}, err
 	}
 	return channel(info), nil
 }
@@ -66,7 +75,7 @@ func read(path string, offset, length int64) (any, error) {
 	case err == nil:
 		return text, nil
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fault(noFile, path)
+		return nil, noFileOf(path)
 	case errors.Is(err, logread.ErrBadArguments):
 		return nil, fault(badArguments, "")
 	}

@@ -54,6 +54,8 @@ func KeyValues(s string) (map[string]string, error) {
 
 // isWordCharacter tells whether r may stand in a word of KeyValues without quotes. Beyond ASCII
 // these are the letters of Latin-1.
+//
+// Differs: 4.2.5 takes ASCII only; this is 4.4.
 func isWordCharacter(r rune) bool {
 	switch {
 	case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', strings.ContainsRune("_/.+-():", r):

@@ -84,8 +84,9 @@ func (s *Supervisor) endPools() {
 }
 
 // deliverFor is how long the stop of a pool in a shutdown waits for its listeners to take what there
-// is, the news of the shutdown above all. In the original they have the second that each turn of
-// its loop takes.
+// is, the news of the shutdown above all.
+//
+// Differs: in the original they have the second that each turn of its loop takes.
 const deliverFor = time.Second
 
 // delivering tells whether a shutdown has to wait with the stop of g for the events of its pool.

@@ -43,10 +43,17 @@ func (s *Supervisor) keepBad(parsed *config.Config) {
 
 func (s *Supervisor) activeConfig() []config.Group {
 	active := make([]config.Group, len(s.groups))
-	for i, g := range s.groups {
+	for i, g := range s.inOrderOfComing() {
 		active[i] = *g.config
 	}
 	return active
+}
+
+// inOrderOfComing lists the active groups, those that were added later behind the others.
+func (s *Supervisor) inOrderOfComing() []*group {
+	list := slices.Clone(s.groups)
+	slices.SortFunc(list, func(a, b *group) int { return a.came - b.came })
+	return list
 }
 
 // AddGroup makes a group of the configuration that was read last active, and starts those of its
@@ -93,7 +100,8 @@ func (s *Supervisor) add(cfg *config.Group) *group {
 
 // insert makes a group, behind the groups of its priority, and of lower ones.
 func (s *Supervisor) insert(cfg *config.Group) *group {
-	g := &group{config: cfg}
+	s.lastCame++
+	g := &group{config: cfg, came: s.lastCame}
 	for i := range cfg.Processes {
 		c := &cfg.Processes[i]
 		g.procs = append(g.procs, &proc{group: g, member: i, config: c, program: program(c), index: -1})
@@ -253,6 +261,9 @@ func (s *Supervisor) SendRemoteCommEvent(kind, data string) error {
 }
 
 // Identifier is the supervisor's name, as the configuration read last has it.
+//
+// Differs: it is all of a changed [supervisord] that counts before a restart. In the original strip_ansi,
+// childlogdir and the names of the log and the pidfile do, too, though these stay open under the old ones.
 func (s *Supervisor) Identifier() (id string, err error) {
 	err = s.visit(func() error { id = s.parsed.Supervisord.Identifier; return nil })
 	return id, err

@@ -79,15 +79,15 @@ func one(results []Result, err error) error {
 	return results[0].Err
 }
 
-// start starts targets together, and returns when each outcome is known: first those that were
-// clear at once, then the others as they come.
+// start starts targets together, and returns when each outcome is known.
 func (s *Supervisor) start(ctx context.Context, targets []target, wait bool) ([]Result, error) {
 	// The lookups may block, on a mount that is gone for instance, so they are made here.
 	checks := make([]error, len(targets))
 	for i, t := range targets {
 		checks[i] = commandError(s.check(t.proc.config))
 	}
-	reply := make(chan Result, len(targets)) // room for every answer, so that the loop never waits
+	reply := make(chan answer, len(targets)) // room for every answer, so that the loop never waits
+	started := time.Now()
 	err := s.visit(func() error {
 		for i, t := range targets {
 			err := checks[i]
@@ -96,10 +96,10 @@ func (s *Supervisor) start(ctx context.Context, targets []target, wait bool) ([]
 				over, err = s.begin(t, wait)
 			}
 			if over {
-				reply <- t.proc.result(err)
+				reply <- answer{Result: t.proc.result(err), place: i}
 				continue
 			}
-			w := waiter{kind: forked, name: t.name, reply: reply, proc: t.proc.result(nil)}
+			w := waiter{kind: forked, name: t.name, reply: reply, answer: answer{Result: t.proc.result(nil), place: i}}
 			if wait {
 				w.kind = up
 			}
@@ -110,10 +110,12 @@ func (s *Supervisor) start(ctx context.Context, targets []target, wait bool) ([]
 	if err != nil {
 		return nil, err
 	}
-	return s.collect(ctx, reply, len(targets), procs(targets))
+	return s.collect(ctx, reply, targets, started)
 }
 
 // checkPatience is how long a start waits for the look at its command.
+//
+// Differs: the original hangs with the mount.
 const checkPatience = 50 * time.Millisecond
 
 // check tells what is wrong with p's command. Where that takes too long, on a mount that is gone, the
@@ -163,14 +165,6 @@ func commandError(err error) error {
 		return &Error{ErrNoFile, bad.Text}
 	}
 	return &Error{ErrNotExecutable, err.Error()}
-}
-
-func procs(targets []target) []*proc {
-	list := make([]*proc, len(targets))
-	for i, t := range targets {
-		list[i] = t.proc
-	}
-	return list
 }
 
 // autostart starts those processes of g that ask for it.

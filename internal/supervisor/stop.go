@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"time"
 
 	"holdfast/internal/config"
 	"holdfast/internal/process"
@@ -55,20 +56,20 @@ func (s *Supervisor) stopMany(ctx context.Context, group string, wait bool) ([]R
 }
 
 func (s *Supervisor) stop(ctx context.Context, targets []target, wait bool) ([]Result, error) {
-	reply := make(chan Result, len(targets)) // room for every answer, so that the loop never waits
+	reply := make(chan answer, len(targets)) // room for every answer, so that the loop never waits
 	err := s.visit(func() error {
-		for _, t := range targets {
+		for i, t := range targets {
 			p := t.proc
 			if !p.record.State.IsRunning() {
 				s.step(p, process.Stop{}) // it may be about to be started again
-				reply <- p.result(&Error{ErrNotRunning, t.name})
+				reply <- answer{Result: p.result(&Error{ErrNotRunning, t.name}), place: i}
 				continue
 			}
 			s.step(p, process.Stop{})
 			if wait {
-				s.await(p, waiter{kind: stopped, name: t.name, reply: reply, proc: p.result(nil)})
+				s.await(p, waiter{kind: stopped, name: t.name, reply: reply, answer: answer{Result: p.result(nil), place: i}})
 			} else {
-				reply <- p.result(nil)
+				reply <- answer{Result: p.result(nil), place: i}
 			}
 		}
 		return nil
@@ -76,7 +77,7 @@ func (s *Supervisor) stop(ctx context.Context, targets []target, wait bool) ([]R
 	if err != nil {
 		return nil, err
 	}
-	return s.collect(ctx, reply, len(targets), procs(targets))
+	return s.collect(ctx, reply, targets, time.Time{})
 }
 
 // SignalProcess sends a signal, given by name or number, to one process. Its state is not

@@ -93,6 +93,7 @@ type Supervisor struct {
 	exitCode   int            // of the process that ends the daemon
 	parsed     *config.Config // read last; AddGroup takes from here
 	groups     []*group       // by priority, then in the order of their coming
+	lastCame   int            // group.came of the group that came last
 	spawns     map[uint64]*proc
 	lastSpawn  uint64
 	deadlines  deadlines
@@ -105,6 +106,7 @@ type Supervisor struct {
 // A group is an active group.
 type group struct {
 	config *config.Group
+	came   int            // a later group has a higher number
 	procs  []*proc        // in configuration order
 	pool   *listener.Pool // nil unless it is one of event listeners
 	grace  time.Time      // in a shutdown: until when its events go before its stop; zero: its turn has not come

@@ -28,7 +28,7 @@ func (s *Supervisor) logSignal(p *proc, sig syscall.Signal) {
 // logShutdown says which processes a shutdown waits for.
 func (s *Supervisor) logShutdown() {
 	var names, states []string
-	for _, g := range s.groups {
+	for _, g := range s.inOrderOfComing() {
 		for _, p := range g.procs {
 			if p.unstopped() {
 				names = append(names, p.config.Name)

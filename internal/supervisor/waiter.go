@@ -20,10 +20,18 @@ const (
 
 // A waiter is a caller whose answer depends on what becomes of a process.
 type waiter struct {
-	kind  wait
-	name  string // as the caller calls it, for the fault's text
-	reply chan<- Result
-	proc  Result // Err is filled in when it is sent
+	kind   wait
+	name   string // as the caller calls it, for the fault's text
+	reply  chan<- answer
+	answer answer // Err and at are filled in when it is sent
+	late   bool   // the stop was sent, or the process forked, and that did not settle it
+}
+
+// An answer is the outcome for one of the processes of a call.
+type answer struct {
+	Result
+	place int       // of the process in the call
+	at    time.Time // when a wait for it ended; zero: it was clear at once
 }
 
 // await leaves w with p, unless its answer is known already.
@@ -39,21 +47,28 @@ func (s *Supervisor) await(p *proc, w waiter) {
 
 // tellWaiters answers those whose wait ends with p being in state.
 func (p *proc) tellWaiters(state process.State) {
-	p.waiters = slices.DeleteFunc(p.waiters, func(w waiter) bool {
+	waiting := p.waiters[:0]
+	for _, w := range p.waiters {
 		over, reason := w.over(p, state)
 		if !over {
-			return false
+			w.late = w.kind == stopped || p.record.PID != 0
+			waiting = append(waiting, w)
+			continue
 		}
 		switch reason {
 		case "":
 		case ErrFailed:
-			w.proc.Err = &Error{reason, "unknown problem killing " + p.config.Name + "; the daemon's log has it"}
+			w.answer.Err = &Error{reason, "unknown problem killing " + p.config.Name + "; the daemon's log has it"}
 		default:
-			w.proc.Err = &Error{reason, w.name}
+			w.answer.Err = &Error{reason, w.name}
 		}
-		w.reply <- w.proc
-		return true
-	})
+		if w.late {
+			w.answer.at = time.Now()
+		}
+		w.reply <- w.answer
+	}
+	clear(p.waiters[len(waiting):])
+	p.waiters = waiting
 	if !slices.ContainsFunc(p.waiters, func(w waiter) bool { return w.kind == stopped }) {
 		p.stopReport = time.Time{}
 	}
@@ -82,20 +97,21 @@ func (w *waiter) over(p *proc, state process.State) (bool, Reason) {
 	return true, ErrAbnormalTermination
 }
 
-// collect receives n results in the order of their coming. When ctx ends first the waiters are
-// dropped; what they waited for goes on.
-func (s *Supervisor) collect(ctx context.Context, reply chan Result, n int, procs []*proc) ([]Result, error) {
-	results := make([]Result, 0, n)
-	for len(results) < n {
+// collect receives the results for all targets and puts them in order; started is inOrder's. When ctx ends
+// first the waiters are dropped; what they waited for goes on.
+func (s *Supervisor) collect(ctx context.Context, reply chan answer, targets []target, started time.Time) ([]Result, error) {
+	answers := make([]answer, 0, len(targets))
+	for len(answers) < len(targets) {
 		select {
-		case r := <-reply:
-			results = append(results, r)
+		case a := <-reply:
+			answers = append(answers, a)
 		case <-ctx.Done():
 			if len(reply) > 0 {
 				continue // an answer that is there is given, above all at the end of a shutdown
 			}
 			s.mail.put(func() {
-				for _, p := range procs {
+				for _, t := range targets {
+					p := t.proc
 					p.waiters = slices.DeleteFunc(p.waiters, func(w waiter) bool { return w.reply == reply })
 					p.tellWaiters(p.record.State)
 					s.schedule(p)
@@ -104,7 +120,7 @@ func (s *Supervisor) collect(ctx context.Context, reply chan Result, n int, proc
 			return nil, ctx.Err()
 		}
 	}
-	return results, nil
+	return inOrder(answers, started), nil
 }
 
 // visit runs f on the loop, unless the mood or the end of the loop forbids it.

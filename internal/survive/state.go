@@ -59,6 +59,8 @@ type Header struct {
 }
 
 // A HeldError tells that another daemon has the file.
+//
+// Differs: the original overwrites another's pidfile, and is stopped by its socket at most.
 type HeldError struct {
 	Path   string
 	Header Header

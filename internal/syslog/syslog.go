@@ -30,6 +30,7 @@ type Options struct {
 	Say func(level slog.Level, text string)
 }
 
+// Differs: the original loses lines in silence while the daemon is away, and hangs when it takes nothing.
 const (
 	maxLines = 8192    // lines that may wait
 	maxBytes = 4 << 20 // and their bytes

@@ -16,7 +16,8 @@ import (
 // a call without <params> has none.
 //
 // Differs: control characters are taken, where the original refuses the call; so a Ctrl-C can be
-// sent to a process's stdin.
+// sent to a process's stdin. So are blanks before <?xml and undeclared attributes. A document type is
+// refused, where the original takes it, entities and all.
 func DecodeCall(data []byte) (method string, params []any, err error) {
 	if !utf8.Valid(data) {
 		return "", nil, errors.New("cannot read the call: it is not UTF-8")
