@@ -230,7 +230,11 @@ func (g *guard) greeting() (hello []packet) {
 // was greeted, so that none of the files in the greeting is closed meanwhile.
 func (d *daemon) converse(hello []packet) {
 	for _, p := range hello {
-		if d.conn.send(p.text, p.fds...) != nil {
+		err := d.conn.send(p.text, p.fds...)
+		if err != nil && len(p.fds) > 0 && !gone(err) {
+			continue // these can't be sent; without its "go" the daemon would wait for ever
+		}
+		if err != nil {
 			break // it has ended; which the reaper finds
 		}
 	}

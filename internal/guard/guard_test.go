@@ -730,3 +730,30 @@ func TestNoGuard(t *testing.T) {
 		t.Errorf("got %v, %v", l, err)
 	}
 }
+
+func TestAFileThatIsNotThereDoesNotKeepTheDaemonFromItsGo(t *testing.T) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours, err := newConn(pair[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := newConn(pair[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer theirs.close()
+	d := &daemon{conn: ours, in: make(chan packet)}
+	go d.converse([]packet{{text: "fd spawn 1", fds: []int{1 << 20}}, {text: "go"}})
+	p, err := theirs.receive()
+	if err != nil || p.text != "go" {
+		t.Errorf("got %q, %v", p.text, err)
+	}
+	<-d.in // greeted
+	ours.shutdown()
+	for range d.in {
+	}
+	ours.close()
+}
