@@ -119,7 +119,7 @@ func (d *Daemon) holdConfig(runs, read *config.Config) {
 	next := *runs
 	next.Groups, next.Bad = read.Groups, read.Bad
 	if f, err := configFile(&next); err == nil {
-		d.hold(configKey, f)
+		d.holdOwn(configKey, f)
 	}
 }
 
@@ -183,9 +183,11 @@ func (d *Daemon) inherited(c *config.Process, spawn uint64) child.Inheritance {
 	in.Cell, _ = d.state.Cell(c.Group, c.Name)
 	key := child.SpawnKey(spawn)
 	d.held.mu.Lock()
-	in.Files = child.HeldFiles(c, d.link.Fds()[key])
+	defer d.held.mu.Unlock()
+	fds := d.link.Fds()[key]
 	delete(d.link.Fds(), key)
-	d.held.mu.Unlock()
+	d.held.note(key, fds)
+	in.Files = child.HeldFiles(c, fds)
 	return in
 }
 
@@ -233,46 +235,10 @@ func (d *Daemon) guardGone() {
 	if os.Getenv(sdnotify.Env) != "" {
 		os.Exit(1) // the service manager starts another, which takes everything over
 	}
-	d.held.mu.Lock()
+	d.held.mu.Lock() // nothing is forked any more: it would have to be held before
 	defer d.held.mu.Unlock()
-	err := guard.Become(os.Args, d.held.files)
+	err := guard.Become(os.Args, d.held.copies())
 	logger.Log(context.Background(), dlog.Crit, "cannot put another one in its place: "+err.Error())
-}
-
-// heldFiles are those that the guard holds, for a guard that takes its place.
-type heldFiles struct {
-	mu    sync.Mutex       // of the link's inherited files too
-	files map[string][]int // guarded by mu
-}
-
-// hold gives files to the guard, for the next daemon. They must stay open, for a guard that takes its place,
-// until release, or until others are held under that key, which closes these.
-func (d *Daemon) hold(key string, fds ...int) {
-	if d.state == nil || len(fds) == 0 {
-		return
-	}
-	d.held.mu.Lock()
-	if d.held.files == nil {
-		d.held.files = make(map[string][]int)
-	}
-	before := d.held.files[key]
-	d.held.files[key] = fds
-	d.held.mu.Unlock()
-	d.tell(d.link.Store(key, fds...))
-	for _, fd := range before {
-		unix.Close(fd)
-	}
-}
-
-// release ends hold.
-func (d *Daemon) release(key string) {
-	if d.state == nil {
-		return
-	}
-	d.held.mu.Lock()
-	delete(d.held.files, key)
-	d.held.mu.Unlock()
-	d.tell(d.link.Drop(key))
 }
 
 // inherited files are what the guard has held, for one taker each.
@@ -312,20 +278,21 @@ func (d *Daemon) holdServer(s config.Server, l *httpd.Listener) {
 	if d.state == nil {
 		return
 	}
-	fd, err := l.Dup() // open for as long as a new guard may want it
+	fd, err := l.Dup()
 	if err != nil {
 		return // then it is opened anew
 	}
-	d.hold(serverKey(s), fd)
+	d.holdOwn(serverKey(s), fd)
 }
 
 // releaseServer ends holdServer.
 func (d *Daemon) releaseServer(s config.Server) {
 	d.held.mu.Lock()
-	fds := d.held.files[serverKey(s)]
+	fd, ok := d.held.own[serverKey(s)]
+	delete(d.held.own, serverKey(s))
 	d.held.mu.Unlock()
 	d.release(serverKey(s))
-	for _, fd := range fds {
+	if ok {
 		// The guard closes its copy when it comes to it; till then the port would be taken for the next round.
 		_ = unix.Shutdown(fd, unix.SHUT_RDWR)
 		unix.Close(fd)
