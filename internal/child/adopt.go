@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -24,17 +25,23 @@ type Inheritance struct {
 	// Files are our ends of the pipes to the process's 0, 1 and 2, as somebody has held them since; -1: none.
 	// Without any, they are opened anew where the process has them.
 	Files [3]int
+	// PidFD is a pidfd of the process that was held with them; -1: none.
+	PidFD int
 	Guard int // who tells, by launch.Ended, how its own children have ended
 	Cell  *launch.Cell
 }
 
 // Adopt takes over what a daemon before this one has left of a spawn, under its number. It returns at
-// once; what has become of it is reported.
+// once, and then an end that launch.Ended tells of is known; what has become of it is reported.
 func (m *Manager) Adopt(p *config.Process, spawn uint64) {
 	in := m.opts.Inherited(p, spawn)
 	if in.Fate == survive.NotForked {
+		in.closeFiles()
 		m.Spawn(p, spawn)
 		return
+	}
+	if s, ok := launch.PidfdStatus(in.PidFD); ok && in.Fate == survive.Ended && in.Status.Unknown {
+		in.Status = s
 	}
 	r := &run{m: m, spawn: spawn, p: p, settled: make(chan struct{}), gone: make(chan struct{}), stage: forking}
 	if p.FastCGI != nil {
@@ -43,31 +50,37 @@ func (m *Manager) Adopt(p *config.Process, spawn uint64) {
 	m.mu.Lock()
 	m.runs[spawn] = r
 	m.mu.Unlock()
-	m.starts.Go(func() { r.adopt(&in) })
+	var proc *launch.Process
+	if in.Fate == survive.Alive {
+		var err error
+		proc, err = launch.Adopt(launch.Adoption{
+			PID: in.PID, Start: in.Start, Told: in.Told, Teller: in.Guard, Cell: in.Cell,
+			Group:     p.StopAsGroup || p.KillAsGroup,
+			Exited:    func(s process.ExitStatus, groupAlive bool) { go r.ended(s, groupAlive) },
+			GroupGone: func() { close(r.gone) },
+		})
+		if err != nil { // it has ended this moment
+			proc, in.Status = nil, process.ExitStatus{Unknown: true}
+			if s, ok := launch.PidfdStatus(in.PidFD); ok {
+				in.Status = s
+			}
+		}
+	}
+	m.starts.Go(func() { r.adopt(&in, proc) })
 }
 
-func (r *run) adopt(in *Inheritance) {
+// adopt goes on with a spawn; proc is nil if its process has ended.
+func (r *run) adopt(in *Inheritance, proc *launch.Process) {
 	log := r.m.opts.Log
 	f, err := inheritedFiles(r.m.logs, r.p, in)
 	if err != nil {
 		log.Warn(fmt.Sprintf("adopted: the output of '%s' can't be followed any more, until it is started again: %v", r.p.Name, err))
+	} else {
+		r.holdAgain(f, in, proc)
 	}
 	if in.Fate == survive.LeaderGone {
 		r.adoptGroup(f, in)
 		return
-	}
-	status := in.Status
-	var proc *launch.Process
-	if in.Fate == survive.Alive {
-		proc, err = launch.Adopt(launch.Adoption{
-			PID: in.PID, Start: in.Start, Told: in.Told, Teller: in.Guard, Cell: in.Cell,
-			Group:     r.p.StopAsGroup || r.p.KillAsGroup,
-			Exited:    func(s process.ExitStatus, groupAlive bool) { go r.ended(s, groupAlive) },
-			GroupGone: func() { close(r.gone) },
-		})
-		if err != nil { // it has ended this moment, and nobody saw how
-			proc, status = nil, process.ExitStatus{Unknown: true}
-		}
 	}
 	r.connect(f)
 	alive, groupAlive := proc != nil, false
@@ -87,13 +100,51 @@ func (r *run) adopt(in *Inheritance) {
 	}
 	close(r.settled)
 	if !alive {
-		go r.ended(status, groupAlive)
+		go r.ended(in.Status, groupAlive)
 		return
 	}
 	log.Info(fmt.Sprintf("adopted: '%s' with pid %d", r.p.Name, in.PID))
 	if in.Signal.Number != 0 {
 		r.m.Signal(r.spawn, syscall.Signal(in.Signal.Number), in.Signal.Group)
 	}
+}
+
+// holdAgain gives away to be held what is not: ends of pipes that were opened anew, and a pidfd, as the process
+// may be nobody's child who tells of its end.
+func (r *run) holdAgain(f *files, in *Inheritance, proc *launch.Process) {
+	pidfd := in.PidFD
+	if pidfd < 0 && proc != nil {
+		pidfd = proc.PidFD()
+	}
+	if pidfd < 0 {
+		if !in.held() {
+			r.hold(f, nil)
+		}
+		return
+	}
+	if !in.held() || in.PidFD < 0 {
+		r.hold(f, nil, pidfd)
+	}
+	unix.Close(pidfd)
+}
+
+// Follow goes on with the output of a spawn of p that has ended: processes that it has left behind may
+// still write. It returns at once.
+func (m *Manager) Follow(p *config.Process, spawn uint64, files [3]int) {
+	r := &run{m: m, spawn: spawn, p: p, settled: make(chan struct{}), gone: make(chan struct{}), stage: over}
+	m.mu.Lock()
+	m.runs[spawn] = r
+	m.mu.Unlock()
+	m.starts.Go(func() {
+		f, err := inheritedFiles(m.logs, p, &Inheritance{Files: files, PidFD: -1})
+		if err != nil {
+			m.opts.Log.Warn(fmt.Sprintf("the output of what '%s' has left behind can't be followed any more: %v", p.Name, err))
+		}
+		r.connect(f)
+		r.stdin.close()
+		close(r.settled)
+		go r.finish() // ends with the output
+	})
 }
 
 // adoptGroup goes on waiting for the rest of a process group.
@@ -123,13 +174,23 @@ func (r *run) adoptGroup(f *files, in *Inheritance) {
 	}()
 }
 
+// held tells whether somebody has held the files since.
+func (in *Inheritance) held() bool { return in.Files != [3]int{-1, -1, -1} }
+
+func (in *Inheritance) closeFiles() {
+	for _, fd := range append(in.Files[:], in.PidFD) {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+	}
+}
+
 // inheritedFiles opens the logs and the pipes of a process that runs. With an error it gives what there
 // is.
 func inheritedFiles(logs *capture.Logs, p *config.Process, in *Inheritance) (f *files, err error) {
 	f = &files{child: [3]int{-1, -1, -1}, stdin: -1}
-	held := in.Files != [3]int{-1, -1, -1}
 	ends := in.Files
-	if !held {
+	if !in.held() {
 		for i := range ends {
 			if p.FastCGI != nil && i == 0 || p.RedirectStderr && i == 2 || in.Cell == nil {
 				continue
@@ -193,8 +254,8 @@ func (r *run) cell() *launch.Cell {
 	return c
 }
 
-// hold gives our ends of the pipes away to be held, and notes which they are.
-func (r *run) hold(f *files, cell *launch.Cell) {
+// hold gives our ends of the pipes, and more behind them, away to be held, and notes which they are.
+func (r *run) hold(f *files, cell *launch.Cell, more ...int) {
 	if cell != nil {
 		for i, fd := range f.child {
 			var st unix.Stat_t
@@ -214,31 +275,42 @@ func (r *run) hold(f *files, cell *launch.Cell) {
 	for _, o := range f.outputs {
 		fds = append(fds, int(o.Fd()))
 	}
-	r.m.opts.Hold(SpawnKey(r.spawn), fds...)
+	fds = append(fds, more...)
+	r.m.opts.Hold(SpawnKey(r.p, r.spawn), fds...)
 }
 
 func (r *run) release() {
 	if r.m.opts.Release != nil && !r.m.leaving.Load() {
-		r.m.opts.Release(SpawnKey(r.spawn))
+		r.m.opts.Release(SpawnKey(r.p, r.spawn))
 	}
 }
 
-// SpawnKey is the key under which the files of a spawn are held.
-func SpawnKey(spawn uint64) string { return "spawn " + strconv.FormatUint(spawn, 10) }
+// SpawnKey is the key under which the files of a spawn of p are held.
+func SpawnKey(p *config.Process, spawn uint64) string {
+	return "spawn " + strconv.FormatUint(spawn, 10) + " " + p.Group + ":" + p.Name
+}
 
-// HeldFiles is what was held for p under its spawn's key, in the order of Inheritance.Files.
-func HeldFiles(p *config.Process, fds []int) [3]int {
-	files := [3]int{-1, -1, -1}
-	if p.FastCGI == nil && len(fds) > 0 {
-		files[0], fds = fds[0], fds[1:]
+// ParseSpawnKey takes a SpawnKey apart; namespec is the process's.
+func ParseSpawnKey(key string) (namespec string, spawn uint64, ok bool) {
+	rest, ok := strings.CutPrefix(key, "spawn ")
+	number, namespec, named := strings.Cut(rest, " ")
+	spawn, err := strconv.ParseUint(number, 10, 64)
+	return namespec, spawn, ok && named && err == nil
+}
+
+// HeldFiles takes what was held for p under its spawn's key apart: the files in the order of Inheritance.Files,
+// and the pidfd.
+func HeldFiles(p *config.Process, fds []int) (files [3]int, pidfd int) {
+	files, pidfd = [3]int{-1, -1, -1}, -1
+	for _, at := range []struct {
+		fd   *int
+		none bool
+	}{{&files[0], p.FastCGI != nil}, {&files[1], false}, {&files[2], p.RedirectStderr}, {&pidfd, false}} {
+		if len(fds) > 0 && !at.none {
+			*at.fd, fds = fds[0], fds[1:]
+		}
 	}
-	if len(fds) > 0 {
-		files[1], fds = fds[0], fds[1:]
-	}
-	if len(fds) > 0 {
-		files[2] = fds[0]
-	}
-	return files
+	return files, pidfd
 }
 
 // socketKey is the key under which a FastCGI program's socket is held.

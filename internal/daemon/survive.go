@@ -171,8 +171,46 @@ func (d *Daemon) resume() supervisor.Mood {
 		},
 		Mood:       supervisor.Mood(found.Mood),
 		NextSerial: found.NextSerial,
-		Adopted:    d.watchGuard,
+		Adopted:    func() { d.followRest(); d.watchGuard() },
 	})
+}
+
+// followRest goes on with the output of spawns that have ended, if somebody may still write to it.
+func (d *Daemon) followRest() {
+	d.held.mu.Lock()
+	defer d.held.mu.Unlock()
+	for key, fds := range d.link.Fds() {
+		namespec, spawn, ok := child.ParseSpawnKey(key)
+		if !ok {
+			continue
+		}
+		delete(d.link.Fds(), key)
+		if p := d.past.process(namespec); p != nil {
+			d.held.note(key, fds)
+			files, pidfd := child.HeldFiles(p, fds)
+			if pidfd >= 0 {
+				unix.Close(pidfd) // its end is known
+			}
+			d.hands.Follow(p, spawn, files)
+			continue
+		}
+		for _, fd := range fds { // its program is not in the configuration any more
+			unix.Close(fd)
+		}
+		d.tell(d.link.Drop(key))
+	}
+}
+
+// process is the configuration of a process, or nil.
+func (p *past) process(namespec string) *config.Process {
+	for _, g := range p.groups {
+		for i := range g.Processes {
+			if c := &g.Processes[i]; c.Group+":"+c.Name == namespec {
+				return c
+			}
+		}
+	}
+	return nil
 }
 
 // inherited says what is left of a spawn.
@@ -181,13 +219,16 @@ func (d *Daemon) inherited(c *config.Process, spawn uint64) child.Inheritance {
 	e := p.entries[c.Group+":"+c.Name]
 	in := child.Inheritance{Conclusion: survive.Conclude(e, p.told, d.pid(), launch.Look), Known: e.Record.PID != 0, Signal: e.Signal, Guard: d.pid()}
 	in.Cell, _ = d.state.Cell(c.Group, c.Name)
-	key := child.SpawnKey(spawn)
+	if in.Fate == survive.Ended && in.Cell != nil {
+		in.Cell.Note(in.Status) // the guard forgets it when this daemon has it
+	}
+	key := child.SpawnKey(c, spawn)
 	d.held.mu.Lock()
 	defer d.held.mu.Unlock()
 	fds := d.link.Fds()[key]
 	delete(d.link.Fds(), key)
 	d.held.note(key, fds)
-	in.Files = child.HeldFiles(c, fds)
+	in.Files, in.PidFD = child.HeldFiles(c, fds)
 	return in
 }
 

@@ -101,7 +101,7 @@ func Ended(pid int, start uint64, ws syscall.WaitStatus) bool {
 		return false
 	}
 	e := end{pid: pid, p: p, status: ExitStatus(ws)}
-	p.note(e.status)
+	p.cell.Note(e.status)
 	reportLocked([]end{e})
 	return true
 }
@@ -121,15 +121,18 @@ func (p *Process) watchEnd(pidfd *os.File) {
 		if n == 0 || err == unix.EINTR {
 			return false
 		}
-		// Linux 6.15 keeps the status for those who hold a pidfd, from when it was waited for.
-		var info unix.PidfdInfo
-		info.Mask = unix.PIDFD_INFO_EXIT
+		refusals := 0
 		for range 100 {
-			if unix.IoctlPidfdInfo(int(fd), &info) != nil {
+			s, known, err := exitInfo(int(fd))
+			if err == syscall.ESRCH && refusals < 3 {
+				refusals++ // as is the answer too if it is being waited for this moment
+				continue
+			}
+			if err != nil {
 				break
 			}
-			if info.Mask&unix.PIDFD_INFO_EXIT != 0 {
-				status = ExitStatus(syscall.WaitStatus(info.Exit_code))
+			if known {
+				status = s
 				break
 			}
 			if ws, ok := zombieStatus(p.pid); ok {
@@ -137,7 +140,6 @@ func (p *Process) watchEnd(pidfd *os.File) {
 				break
 			}
 			unix.Poll(nil, 10) // a zombie still
-			info.Mask = unix.PIDFD_INFO_EXIT
 		}
 		return true
 	})
@@ -146,8 +148,45 @@ func (p *Process) watchEnd(pidfd *os.File) {
 		table.Unlock()
 		return
 	}
-	p.note(status)
+	p.cell.Note(status)
 	reportLocked([]end{{pid: p.pid, p: p, status: status}})
+}
+
+// PidFD is a copy of the adopted process's pidfd, for somebody who outlives this one and its guard: with it
+// PidfdStatus tells how the process has ended. -1: the kernel does not.
+func (p *Process) PidFD() int {
+	table.Lock()
+	defer table.Unlock()
+	var info unix.PidfdInfo
+	if p.pidfd < 0 || unix.IoctlPidfdInfo(p.pidfd, &info) != nil {
+		return -1
+	}
+	fd, err := unix.FcntlInt(uintptr(p.pidfd), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return -1
+	}
+	return fd
+}
+
+// PidfdStatus is the status of a process that somebody has waited for, by a pidfd from before.
+func PidfdStatus(fd int) (process.ExitStatus, bool) {
+	if fd < 0 {
+		return process.ExitStatus{}, false
+	}
+	s, known, err := exitInfo(fd)
+	return s, known && err == nil
+}
+
+// exitInfo is what Linux 6.15 keeps for those who hold a pidfd, from when the process was waited for.
+func exitInfo(fd int) (s process.ExitStatus, known bool, err error) {
+	info := unix.PidfdInfo{Mask: unix.PIDFD_INFO_EXIT}
+	if err := unix.IoctlPidfdInfo(fd, &info); err != nil {
+		return s, false, err
+	}
+	if info.Mask&unix.PIDFD_INFO_EXIT == 0 {
+		return s, false, nil
+	}
+	return ExitStatus(syscall.WaitStatus(info.Exit_code)), true, nil
 }
 
 // zombieStatus reads a zombie's status, which only root may see of everybody.

@@ -158,3 +158,36 @@ func TestCell(t *testing.T) {
 		next.wait()
 	})
 }
+
+func TestAPidfdTellsHowAProcessHasEnded(t *testing.T) {
+	pid, start := member(t)
+	p, exits := adopt(t, Adoption{PID: pid, Start: start})
+	fd := p.PidFD()
+	if fd < 0 {
+		t.Skip("this kernel does not keep exit statuses")
+	}
+	defer unix.Close(fd)
+	if s, ok := PidfdStatus(fd); ok {
+		t.Errorf("while it lives: %v", s)
+	}
+	if err := p.Signal(syscall.SIGKILL, false); err != nil {
+		t.Fatal(err)
+	}
+	receive(t, "exit", exits)
+	s, ok := PidfdStatus(fd)
+	if !ok && exitInfoIsOld(fd) {
+		t.Skip("this kernel does not keep exit statuses")
+	}
+	if !ok || s.Signal != syscall.SIGKILL {
+		t.Errorf("got %v, %v", s, ok)
+	}
+	if got := p.PidFD(); got != -1 {
+		t.Errorf("a pidfd of what has ended: %d", got)
+	}
+}
+
+// exitInfoIsOld tells of a kernel from before 6.15.
+func exitInfoIsOld(fd int) bool {
+	_, _, err := exitInfo(fd)
+	return err != nil
+}

@@ -50,9 +50,8 @@ func sinceBoot() int64 {
 	return ts.Nano()
 }
 
-// note notes the end of the process.
-func (p *Process) note(s process.ExitStatus) {
-	c := p.cell
+// Note notes the end of the process. A nil Cell notes nothing.
+func (c *Cell) Note(s process.ExitStatus) {
 	if c == nil {
 		return
 	}

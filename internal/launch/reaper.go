@@ -110,7 +110,7 @@ func reap() bool {
 		}
 		e := end{pid: int(info.pid), status: info.exitStatus()}
 		if e.p = started(e.pid); e.p != nil {
-			e.p.note(e.status)
+			e.p.cell.Note(e.status)
 		}
 		var ws syscall.WaitStatus
 		if _, err := syscall.Wait4(e.pid, &ws, syscall.WNOHANG, nil); err != nil {

@@ -34,7 +34,7 @@ type Conclusion struct {
 	PID    int
 	Start  uint64             // of an Alive process
 	Status process.ExitStatus // of an Ended one
-	Told   bool               // an Alive one is not there any more, and its end will be told
+	Told   bool               // the end of an Alive one will be told, even if it is not there any more
 }
 
 // An Exit is an end that somebody else has waited for.
@@ -79,10 +79,11 @@ func Conclude(e *Entry, told []Exit, guard int, look func(pid int) (start uint64
 			return Conclusion{Fate: Ended, PID: pid, Status: launch.ExitStatus(x.Status)}
 		}
 	}
+	guarded := guard != 0 && (guard == int(c.Parent) || guard == int(c.Grandparent))
 	if start, ok := look(pid); ok && isOurs(c, start) {
-		return Conclusion{Fate: Alive, PID: pid, Start: start}
+		return Conclusion{Fate: Alive, PID: pid, Start: start, Told: guarded} // it may end this moment
 	}
-	if guard != 0 && (guard == int(c.Parent) || guard == int(c.Grandparent)) {
+	if guarded {
 		return Conclusion{Fate: Alive, PID: pid, Start: c.Start, Told: true}
 	}
 	return lost

@@ -275,6 +275,8 @@ func TestConclude(t *testing.T) {
 		{"a running one", running, cell, nil, map[int]uint64{77: 1000}, Conclusion{Fate: Alive, PID: 77, Start: 1000}},
 		{"its pid is another's", running, cell, nil, map[int]uint64{77: 1001}, Conclusion{Fate: Ended, PID: 77, Status: unknown}},
 		{"it is gone and its guard will tell how", running, guarded, nil, nil, Conclusion{Fate: Alive, PID: 77, Start: 1000, Told: true}},
+		{"its guard will tell how it ends, should that be this moment", running, guarded, nil, map[int]uint64{77: 1000},
+			Conclusion{Fate: Alive, PID: 77, Start: 1000, Told: true}},
 		{"it is gone and nobody saw it", running, cell, nil, nil, Conclusion{Fate: Ended, PID: 77, Status: unknown}},
 		{"the reaper noted its end", running, ended, nil, nil, Conclusion{Fate: Ended, PID: 77, Status: process.ExitStatus{Code: 3}}},
 		{"the reaper noted its end and did not get to reap it", running, ended, nil, map[int]uint64{77: 1000},
