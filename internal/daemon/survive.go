@@ -62,6 +62,10 @@ func (d *Daemon) openState() error {
 	}
 	d.state = s
 	found := s.Found()
+	if s.FoundDaemon().Beginning {
+		s.Clear()
+		return nil
+	}
 	if len(found) == 0 {
 		return nil
 	}
@@ -167,7 +171,7 @@ func (d *Daemon) resume() supervisor.Mood {
 				return k, false
 			}
 			return supervisor.Kept{Record: e.Record, Kill: process.Kill{Signal: syscall.Signal(e.Signal.Number), Group: e.Signal.Group},
-				Said: listener.State(e.Said), NextSerial: e.NextSerial}, true
+				AutoStart: e.AutoStart, Said: listener.State(e.Said), NextSerial: e.NextSerial}, true
 		},
 		Mood:       supervisor.Mood(found.Mood),
 		NextSerial: found.NextSerial,
@@ -401,7 +405,7 @@ func (d *Daemon) memory() supervisor.Memory {
 func (m memory) Keep(p *config.Process, k supervisor.Kept) {
 	err := m.d.state.Keep(p.Group, p.Name, &survive.Kept{
 		Record: k.Record, Signal: survive.Signal{Number: int(k.Kill.Signal), Group: k.Kill.Group},
-		Said: int(k.Said), NextSerial: k.NextSerial,
+		AutoStart: k.AutoStart, Said: int(k.Said), NextSerial: k.NextSerial,
 	})
 	if err != nil {
 		m.d.unkept.Do(func() {
@@ -412,6 +416,6 @@ func (m memory) Keep(p *config.Process, k supervisor.Kept) {
 
 func (m memory) Forget(p *config.Process) { m.d.state.Drop(p.Group, p.Name) }
 
-func (m memory) KeepDaemon(mood supervisor.Mood, nextSerial uint64) {
-	m.d.state.KeepDaemon(survive.Daemon{Mood: int(mood), NextSerial: nextSerial})
+func (m memory) KeepDaemon(mood supervisor.Mood, nextSerial uint64, beginning bool) {
+	m.d.state.KeepDaemon(survive.Daemon{Mood: int(mood), NextSerial: nextSerial, Beginning: beginning})
 }

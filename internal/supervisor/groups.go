@@ -91,6 +91,7 @@ func (s *Supervisor) AddGroup(_ context.Context, name string) error {
 func (s *Supervisor) add(cfg *config.Group) *group {
 	g := s.insert(cfg)
 	for _, p := range g.procs {
+		p.autoStart = p.config.AutoStart
 		s.keep(p, process.Kill{})
 	}
 	s.publish(event.ProcessGroup{Name: cfg.Name})

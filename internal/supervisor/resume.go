@@ -1,6 +1,8 @@
 package supervisor
 
 import (
+	"slices"
+
 	"holdfast/internal/config"
 	"holdfast/internal/event"
 	"holdfast/internal/process"
@@ -17,7 +19,7 @@ type Past struct {
 }
 
 // Resume goes on, as Run does, where a daemon before this one was when it ended. Nothing is started that
-// was not under way, and nobody is told of what has been told already.
+// was not under way or about to be, and nobody is told of what has been told already.
 func (s *Supervisor) Resume(past Past) Mood {
 	*s.Serial = event.SerialFrom(past.NextSerial)
 	var left []*proc
@@ -37,6 +39,9 @@ func (s *Supervisor) Resume(past Past) Mood {
 	}
 	past.Adopted()
 	s.keepDaemon()
+	for _, g := range slices.Clone(s.groups) {
+		s.autostart(g)
+	}
 	s.setMood(past.Mood)
 	return s.loop()
 }
@@ -46,10 +51,12 @@ func (s *Supervisor) insertWith(cfg *config.Group, kept func(p *config.Process) 
 	g := s.insert(cfg)
 	for _, p := range g.procs {
 		k, ok := kept(p.config)
-		if !ok {
+		if !ok { // that daemon was adding the group
+			p.autoStart = p.config.AutoStart
+			s.keep(p, process.Kill{})
 			continue
 		}
-		p.record, p.kept = k.Record, &k
+		p.record, p.kept, p.autoStart = k.Record, &k, k.AutoStart
 		if g.pool != nil {
 			g.pool.Resume(p.member, p.record.State, k.Said, k.NextSerial)
 		}
@@ -62,7 +69,7 @@ func (s *Supervisor) keep(p *proc, about process.Kill) {
 	if s.Memory == nil || p.removed {
 		return
 	}
-	k := Kept{Record: p.record, Kill: about}
+	k := Kept{Record: p.record, Kill: about, AutoStart: p.autoStart}
 	if p.group.pool != nil {
 		k.Said, k.NextSerial = p.group.pool.State(p.member), p.group.pool.NextSerial()
 	}
@@ -74,6 +81,6 @@ func (s *Supervisor) keep(p *proc, about process.Kill) {
 
 func (s *Supervisor) keepDaemon() {
 	if s.Memory != nil {
-		s.Memory.KeepDaemon(s.mood, s.Serial.Peek())
+		s.Memory.KeepDaemon(s.mood, s.Serial.Peek(), s.beginning)
 	}
 }

@@ -170,7 +170,8 @@ func commandError(err error) error {
 // autostart starts those processes of g that ask for it.
 func (s *Supervisor) autostart(g *group) {
 	for _, p := range g.procs {
-		if p.config.AutoStart {
+		if p.autoStart {
+			p.autoStart = false
 			s.step(p, process.Start{})
 		}
 	}

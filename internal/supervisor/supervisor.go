@@ -69,14 +69,17 @@ type Memory interface {
 	Keep(p *config.Process, k Kept)
 	// Forget drops p, which is not active any more.
 	Forget(p *config.Process)
-	// KeepDaemon notes what is known beside the processes.
-	KeepDaemon(m Mood, nextSerial uint64)
+	// KeepDaemon notes what is known beside the processes. beginning tells that not all groups have come yet, and
+	// that nothing was started: a daemon after this one begins anew.
+	KeepDaemon(m Mood, nextSerial uint64, beginning bool)
 }
 
 // Kept is what is kept of a process.
 type Kept struct {
 	Record process.Record
 	Kill   process.Kill // about to be sent; zero: nothing
+	// AutoStart: it is about to be started, as its group has just come.
+	AutoStart bool
 
 	// Of an event listener: what it has said last, and the number of its pool's next event.
 	Said       listener.State
@@ -91,6 +94,7 @@ type Supervisor struct {
 	// Owned by the loop from here on.
 	mood       Mood
 	exitCode   int            // of the process that ends the daemon
+	beginning  bool           // not all groups of Run have come
 	parsed     *config.Config // read last; AddGroup takes from here
 	groups     []*group       // by priority, then in the order of their coming
 	lastCame   int            // group.came of the group that came last
@@ -121,6 +125,8 @@ type proc struct {
 	record  process.Record
 	waiters []waiter
 	kept    *Kept // what Memory has; nil: nothing
+	// autoStart: it is to be started when all of its group has come.
+	autoStart bool
 	// stopReport is when the log next says that somebody waits for its stop; zero: nobody does.
 	stopReport time.Time
 	index      int  // in deadlines; -1: not there
@@ -172,10 +178,13 @@ func awaitsFacts(r *process.Record) bool {
 // shutdown or a restart that was asked for has stopped everything: MoodShutdown or
 // MoodRestarting.
 func (s *Supervisor) Run(groups []*config.Group) Mood {
+	s.beginning = true
 	s.keepDaemon()
 	for _, g := range groups {
 		s.add(g)
 	}
+	s.beginning = false
+	s.keepDaemon()
 	s.publish(event.SupervisorStateChange{})
 	for _, g := range slices.Clone(s.groups) {
 		s.autostart(g)

@@ -34,6 +34,7 @@ type record struct {
 	Stopped    int64  `json:"stopped,omitempty"`
 	Signal     int    `json:"signal,omitempty"` // about to be sent
 	ToGroup    bool   `json:"toGroup,omitempty"`
+	AutoStart  bool   `json:"autoStart,omitempty"`
 	Said       int    `json:"said,omitempty"`
 	NextSerial uint64 `json:"nextSerial,omitempty"`
 }
@@ -82,7 +83,7 @@ func encode(group, name string, k *Kept, limit int) []byte {
 		State: int(r.State), Spawn: r.Spawn, PID: r.PID, Deadline: c.out(r.Deadline),
 		Retries: r.Retries, QuickLives: r.QuickLives, Failures: r.Failures, Starts: r.WindowStarts, Window: c.out(r.WindowBegan), StopSteps: r.StopSteps, Killing: r.Killing, TooQuick: r.TooQuick, LeaderGone: r.LeaderGone,
 		SpawnErr: r.SpawnErr, Started: c.out(r.Started), Stopped: c.out(r.Stopped),
-		Signal: k.Signal.Number, ToGroup: k.Signal.Group, Said: k.Said, NextSerial: k.NextSerial,
+		Signal: k.Signal.Number, ToGroup: k.Signal.Group, AutoStart: k.AutoStart, Said: k.Said, NextSerial: k.NextSerial,
 	}
 	if e := r.Exit; e != nil {
 		out.Exit = &exit{e.Code, int(e.Signal), e.Core, e.Unknown}
@@ -105,7 +106,7 @@ func decode(data []byte) (e Entry, err error) {
 	}
 	c := newClock()
 	e = Entry{Group: in.Group, Name: in.Name}
-	e.Signal, e.Said, e.NextSerial = Signal{in.Signal, in.ToGroup}, in.Said, in.NextSerial
+	e.Signal, e.AutoStart, e.Said, e.NextSerial = Signal{in.Signal, in.ToGroup}, in.AutoStart, in.Said, in.NextSerial
 	e.Record = process.Record{
 		State: process.State(in.State), Spawn: in.Spawn, PID: in.PID, Deadline: c.in(in.Deadline),
 		Retries: in.Retries, QuickLives: in.QuickLives, Failures: in.Failures, WindowStarts: in.Starts, WindowBegan: c.in(in.Window), StopSteps: in.StopSteps, Killing: in.Killing, TooQuick: in.TooQuick, LeaderGone: in.LeaderGone,

@@ -130,8 +130,9 @@ type Entry struct {
 
 // Kept is what the loop knows of a process.
 type Kept struct {
-	Record process.Record
-	Signal Signal // was about to be sent
+	Record    process.Record
+	Signal    Signal // was about to be sent
+	AutoStart bool   // was about to be started, as its group had just come
 	// Of an event listener: its state in the event protocol, and the number of its pool's next event.
 	Said       int
 	NextSerial uint64
@@ -213,6 +214,7 @@ func readHeader(f *os.File) (h Header, err error) {
 type Daemon struct {
 	Mood       int
 	NextSerial uint64 // of events
+	Beginning  bool   // not all groups had come, and nothing was started
 }
 
 // daemonAt is where it lies in the header's page, behind the header.
@@ -222,6 +224,11 @@ const daemonAt = headerSize - 64
 func (s *State) KeepDaemon(d Daemon) {
 	binary.NativeEndian.PutUint64(s.mem[daemonAt:], uint64(int64(d.Mood)))
 	binary.NativeEndian.PutUint64(s.mem[daemonAt+8:], d.NextSerial)
+	beginning := uint64(0)
+	if d.Beginning {
+		beginning = 1
+	}
+	binary.NativeEndian.PutUint64(s.mem[daemonAt+16:], beginning)
 }
 
 // FoundDaemon is what was kept in the file when it was opened.
@@ -256,7 +263,8 @@ func (s *State) load() error {
 	s.size = int(min(info.Size(), int64(len(s.mem))))
 	s.n = max(0, s.size-headerSize) / slotSize
 	if s.size >= headerSize {
-		s.foundDaemon = Daemon{int(int64(binary.NativeEndian.Uint64(s.mem[daemonAt:]))), binary.NativeEndian.Uint64(s.mem[daemonAt+8:])}
+		at := s.mem[daemonAt:]
+		s.foundDaemon = Daemon{int(int64(binary.NativeEndian.Uint64(at))), binary.NativeEndian.Uint64(at[8:]), binary.NativeEndian.Uint64(at[16:]) != 0}
 	}
 	for i := range s.n {
 		e, ok := s.read(i)

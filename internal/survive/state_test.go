@@ -60,7 +60,7 @@ func TestNextDaemonFindsWhatWasKept(t *testing.T) {
 	keep(t, s, "gone", "gone", process.Record{})
 	s.Drop("gone", "gone")
 	keep(t, s, "idle", "idle", process.Record{})
-	if err := s.Keep("web", "web_00", &Kept{Record: full, Signal: Signal{15, true}, Said: 20, NextSerial: 6}); err != nil {
+	if err := s.Keep("web", "web_00", &Kept{Record: full, Signal: Signal{15, true}, AutoStart: true, Said: 20, NextSerial: 6}); err != nil {
 		t.Fatal(err)
 	}
 	s.Close()
@@ -68,7 +68,7 @@ func TestNextDaemonFindsWhatWasKept(t *testing.T) {
 	next := open(t, path)
 	defer next.Close()
 	want := []Entry{
-		{Group: "web", Name: "web_00", Kept: Kept{Record: full, Signal: Signal{15, true}, Said: 20, NextSerial: 6}, Cell: *cell2(7, 8, 9, 99)},
+		{Group: "web", Name: "web_00", Kept: Kept{Record: full, Signal: Signal{15, true}, AutoStart: true, Said: 20, NextSerial: 6}, Cell: *cell2(7, 8, 9, 99)},
 		{Group: "idle", Name: "idle"},
 	}
 	if d := cmp.Diff(want, next.Found(), about); d != "" {
@@ -340,4 +340,17 @@ func FuzzOpen(f *testing.F) {
 			t.Errorf("kept, and read back: %+v, %v", e, ok)
 		}
 	})
+}
+
+func TestDaemon(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state")
+	s := open(t, path)
+	want := Daemon{Mood: -1, NextSerial: 7, Beginning: true}
+	s.KeepDaemon(want)
+	s.Close()
+	next := open(t, path)
+	defer next.Close()
+	if got := next.FoundDaemon(); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
 }

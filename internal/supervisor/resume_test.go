@@ -1,0 +1,91 @@
+package supervisor
+
+import (
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"holdfast/internal/config"
+	"holdfast/internal/process"
+)
+
+// kept is a Memory that holds what it was told last.
+type kept struct {
+	procs     map[string]Kept
+	beginning []bool // as it was told, in order
+}
+
+func (k *kept) Keep(p *config.Process, now Kept) { k.procs[p.Name] = now }
+func (k *kept) Forget(p *config.Process)         { delete(k.procs, p.Name) }
+func (k *kept) KeepDaemon(_ Mood, _ uint64, beginning bool) {
+	k.beginning = append(k.beginning, beginning)
+}
+
+func TestAGroupThatWasBeingAddedIsStarted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &config.Group{Name: "g"}
+		for _, name := range []string{"noted", "not-noted", "not-asked-for", "stopped"} {
+			g.Processes = append(g.Processes, config.Process{Group: "g", Name: name, AutoStart: name != "not-asked-for"})
+		}
+		past := map[string]Kept{
+			"noted":   {AutoStart: true},
+			"stopped": {Record: process.Record{State: process.Stopped, Spawn: 3}},
+		}
+		sc := &scene{t: t, start: time.Now(), spawned: make(map[string]uint64)}
+		memory := &kept{procs: make(map[string]Kept)}
+		s := New(&config.Config{}, Options{Hands: sc, Log: slog.New(slog.DiscardHandler), Memory: memory})
+		over := make(chan struct{})
+		go func() {
+			s.Resume(Past{
+				Groups:  []*config.Group{g},
+				Kept:    func(p *config.Process) (Kept, bool) { k, ok := past[p.Name]; return k, ok },
+				Mood:    MoodRunning,
+				Adopted: func() {},
+			})
+			close(over)
+		}()
+		synctest.Wait()
+		for _, name := range []string{"noted", "not-noted"} {
+			if k := memory.procs[name]; sc.spawned[name] == 0 || k.AutoStart || k.Record.State != process.Starting {
+				t.Errorf("%s: spawned as %d, kept %+v", name, sc.spawned[name], k)
+			}
+		}
+		for _, name := range []string{"not-asked-for", "stopped"} {
+			if sc.spawned[name] != 0 {
+				t.Errorf("%s was started", name)
+			}
+		}
+		s.SetMood(MoodShutdown)
+		for _, name := range []string{"noted", "not-noted"} {
+			s.Post(sc.spawned[name], process.SpawnFailed{})
+		}
+		<-over
+	})
+}
+
+func TestNothingIsStartedBeforeAllGroupsAreNoted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var groups []*config.Group
+		for _, name := range []string{"a", "b"} {
+			groups = append(groups, &config.Group{Name: name, Processes: []config.Process{{Group: name, Name: name, AutoStart: true}}})
+		}
+		sc := &scene{t: t, start: time.Now(), spawned: make(map[string]uint64)}
+		memory := &kept{procs: make(map[string]Kept)}
+		s := New(&config.Config{}, Options{Hands: sc, Log: slog.New(slog.DiscardHandler), Memory: memory})
+		over := make(chan struct{})
+		go func() {
+			s.Run(groups)
+			close(over)
+		}()
+		synctest.Wait()
+		if len(memory.beginning) < 2 || !memory.beginning[0] || memory.beginning[len(memory.beginning)-1] {
+			t.Errorf("beginning: %v", memory.beginning)
+		}
+		s.SetMood(MoodShutdown)
+		for _, g := range groups {
+			s.Post(sc.spawned[g.Name], process.SpawnFailed{})
+		}
+		<-over
+	})
+}
