@@ -4,12 +4,13 @@
 # make demo       a real etcd under supervision: killed, back again, its data still there
 # make test       everything that the tests need, then the tests
 # make check      format, vet, staticcheck, then make test
+# make torture    kill supervisord hundreds of times, and see whether a program notices; ARGS="-for 1h -seed 7"
 # make bench      our speed beside the original's and other peers'; ARGS="-rounds 5" for its options
 
 # A clone that belongs to another user (a container, sudo) must build too.
 export GOFLAGS := -buildvcs=false $(GOFLAGS)
 
-.PHONY: build run demo setup test check bench clean
+.PHONY: build run demo setup test check torture bench clean
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/ ./cmd/...
@@ -34,6 +35,9 @@ check:
 	go vet ./...
 	go tool staticcheck ./...
 	@$(MAKE) --no-print-directory test
+
+torture:
+	go test -count=1 -v -timeout=0 ./e2e/torture -for 1m $(ARGS)
 
 bench: build
 	go run ./bench $(ARGS)
