@@ -247,6 +247,19 @@ func (m *Manager) ReopenLogs() { m.logs.Reopen() }
 // Done tells that the loop has noted the end of a spawn: its socket may be closed.
 func (m *Manager) Done(spawn uint64) { m.sockets.dropFor(spawn) }
 
+// Settle waits a moment until all spawns and adoptions that have begun are done, unless they hang.
+func (m *Manager) Settle() {
+	done := make(chan struct{})
+	go func() { m.starts.Wait(); close(done) }() // ends with them
+	select {
+	case <-done:
+	case <-time.After(settlePatience):
+	}
+}
+
+// settlePatience is how long Settle waits for those that hang.
+const settlePatience = 200 * time.Millisecond
+
 // leavePatience is how long Leave waits for logs that take nothing.
 const leavePatience = time.Second
 

@@ -280,6 +280,7 @@ func (d *Daemon) guardGone() {
 	if os.Getenv(sdnotify.Env) != "" {
 		os.Exit(1) // the service manager starts another, which takes everything over
 	}
+	d.hands.Settle()
 	d.held.mu.Lock() // nothing is forked any more: it would have to be held before
 	defer d.held.mu.Unlock()
 	err := guard.Become(os.Args, d.held.copies())
