@@ -82,7 +82,8 @@ func TestStart(t *testing.T) {
 		s := newSession(t, seed)
 		s.calm.Set()
 		s.launch(rng.IntN(2) == 0)
-		for range rng.IntN(6) {
+		s.killAtBirth(rng)
+		for range rng.IntN(4) {
 			s.ensure(rng)
 			time.Sleep(time.Duration(rng.IntN(60)) * time.Millisecond)
 			s.kill1(rng)
@@ -100,6 +101,29 @@ func TestStart(t *testing.T) {
 			return
 		}
 	}
+}
+
+// killAtBirth kills the first daemon in the moments in which it makes its groups.
+func (s *session) killAtBirth(rng *rand.Rand) {
+	var list []supervisor
+	var daemon supervisor
+	s.await("a daemon", func() string {
+		list = s.supervisors()
+		var ok bool
+		if daemon, ok = find(list, "daemon"); !ok {
+			return "none"
+		}
+		return ""
+	})
+	const header = 4096 // behind it come the processes, all within a millisecond
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		if info, err := os.Stat(s.dir + "/supervisord.state"); err == nil && info.Size() > header {
+			break
+		}
+	}
+	for moment := time.Now().Add(time.Duration(rng.IntN(1000)) * time.Microsecond); time.Now().Before(moment); {
+	}
+	s.kill(daemon, list)
 }
 
 func newSeed(t *testing.T) uint64 {
