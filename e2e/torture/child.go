@@ -123,6 +123,9 @@ func live(dir, program string, words []string) {
 		}
 		alone(dir, program)
 	}
+	if m.leader != 0 {
+		go m.giveUp()
+	}
 	rng := rand.New(rand.NewPCG(uint64(os.Getpid()), l.Began))
 	start := int64(Now()) / 1000
 	never := start + 1<<60
@@ -161,6 +164,16 @@ func live(dir, program string, words []string) {
 		}
 		time.Sleep(time.Duration(wake-now) * time.Microsecond)
 	}
+}
+
+// giveUp ends a process that outlives its leader for far too long: when all of supervisord was killed its pipe
+// may be nobody's, so that it waits in a write for ever.
+func (m manner) giveUp() {
+	for os.Getppid() == m.leaderPID {
+		time.Sleep(100 * time.Millisecond)
+	}
+	time.Sleep(time.Duration(m.linger)*time.Microsecond + 5*time.Second)
+	os.Exit(0)
 }
 
 // write writes a line: program, the letter of the stream, the process's number, the line's.

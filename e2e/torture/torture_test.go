@@ -171,7 +171,7 @@ func (s *session) stopAll() {
 	s.await("the programs to be gone", func() string {
 		s.client.Close() // a connection is a file too
 		for _, p := range Descendants(s.init.Process.Pid) {
-			if p.Name == "torture" {
+			if p.Name != "supervisord" {
 				return fmt.Sprintf("process %d is there", p.PID)
 			}
 		}

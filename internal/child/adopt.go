@@ -195,9 +195,11 @@ func inheritedFiles(logs *capture.Logs, p *config.Process, in *Inheritance) (f *
 			if p.FastCGI != nil && i == 0 || p.RedirectStderr && i == 2 || in.Cell == nil {
 				continue
 			}
-			if fd, e := openOf(in.PID, i, in.Cell.Pipes[i]); e == nil {
-				ends[i] = fd
-			} else {
+			fd, e := openOf(in.PID, i, in.Cell.Pipes[i])
+			if e != nil {
+				fd = openOfGroup(in.PID, i, in.Cell.Pipes[i])
+			}
+			if ends[i] = fd; fd < 0 {
 				err = errors.Join(err, e)
 			}
 		}
@@ -217,6 +219,18 @@ func inheritedFiles(logs *capture.Logs, p *config.Process, in *Inheritance) (f *
 		f.outputs = append(f.outputs, os.NewFile(uintptr(ends[i+1]), []string{"stdout", "stderr"}[i]))
 	}
 	return f, err
+}
+
+// openOfGroup is openOf for a process that has ended, or has another file there: whoever is left of its process group
+// may have the pipe, and waits when it is full. -1: nobody has it.
+func openOfGroup(pgid, fd int, inode uint64) int {
+	members, _ := launch.Members(pgid)
+	for _, m := range members {
+		if end, err := openOf(m.PID, fd, inode); err == nil {
+			return end
+		}
+	}
+	return -1
 }
 
 // openOf opens our end of the pipe that is the process's fd, if it still is the one that it was given.
