@@ -18,6 +18,11 @@ type handler struct {
 func (h *handler) Enabled(_ context.Context, level slog.Level) bool { return level >= h.log.level }
 
 func (h *handler) Handle(_ context.Context, r slog.Record) error {
+	h.log.add(h.line(r))
+	return nil
+}
+
+func (h *handler) line(r slog.Record) []byte {
 	message := r.Message
 	if h.attrs != "" || r.NumAttrs() > 0 {
 		var b strings.Builder
@@ -33,8 +38,7 @@ func (h *handler) Handle(_ context.Context, r slog.Record) error {
 	if at.IsZero() {
 		at = time.Now()
 	}
-	h.log.add(format(at, r.Level, message))
-	return nil
+	return format(at, r.Level, message)
 }
 
 func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {

@@ -9,6 +9,9 @@
 // hangs or fills, or nobody reads stdout, lines are dropped, and once writing works again a line
 // says how many. The two targets have nothing to do with each other: what one refuses the other
 // gets, as long as no disk hangs inside the kernel.
+//
+// With a Journal a line is safe from the death of this process when the call that logs it has returned: what
+// is not in the main log file yet the next Log writes there, before all else.
 package dlog
 
 import (
@@ -36,6 +39,8 @@ type Options struct {
 	Syslog       bool   // the lines go to syslog as well
 	SyslogIdent  string // under this name
 	SyslogSocket string // empty: the usual one
+
+	Journal Journal // for the main log file; nil: none
 }
 
 const (
@@ -51,6 +56,9 @@ type Log struct {
 	level slog.Level
 	path  string
 
+	mu      sync.Mutex   // held to send lines, so that they are in journal in the order of queue
+	journal Journal      // nil: there is none, or no file that it could be for
+	left    []Line       // the writer's own; to be written before what is queued
 	queue   chan item    // Handle and do send, nobody closes, write receives
 	bytes   atomic.Int64 // of the lines in queue
 	dropped atomic.Int64 // lines that found it full
@@ -66,6 +74,7 @@ type Log struct {
 // An item is a line to write or something that the writer shall do between two lines.
 type item struct {
 	line []byte
+	mark uint64 // in the journal; 0: it is not there
 	do   func()
 }
 
@@ -97,7 +106,9 @@ func New(o Options) (*Log, error) {
 			}
 			return nil, err
 		}
-		l.targets = append(l.targets, &target{file: f, named: true})
+		t := &target{file: f, named: true}
+		l.targets = append(l.targets, t)
+		l.useJournal(o.Journal, t)
 	}
 	if o.Syslog {
 		l.syslog = syslog.New(syslog.Options{Ident: o.SyslogIdent, Path: o.SyslogSocket, Say: func(level slog.Level, text string) {
@@ -150,7 +161,7 @@ func (l *Log) Clear() error {
 		}
 		for _, t := range l.targets {
 			if l.level <= Info {
-				l.put(format(time.Now(), Info, "reopening log file"))
+				l.put(format(time.Now(), Info, "reopening log file"), 0)
 			}
 			errs = append(errs, t.file.Reopen())
 		}
@@ -212,14 +223,34 @@ func (l *Log) do(f func(), timeout time.Duration) error {
 
 // add queues a line, or drops it.
 func (l *Log) add(line []byte) {
-	n := int64(len(line))
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	it := l.keep(line)
+	if l.journal != nil {
+		l.journal.Publish()
+	}
+	l.send(it)
+}
+
+// keep puts line into the journal. mu is held.
+func (l *Log) keep(line []byte) item {
+	it := item{line: line}
+	if l.journal != nil {
+		it.mark, _ = l.journal.Add(line)
+	}
+	return it
+}
+
+// send queues a line, or drops it: then the next one's mark takes it out of the journal. mu is held.
+func (l *Log) send(it item) {
+	n := int64(len(it.line))
 	if l.bytes.Add(n) > maxBytes {
 		l.bytes.Add(-n)
 		l.dropped.Add(1)
 		return
 	}
 	select {
-	case l.queue <- item{line: line}:
+	case l.queue <- it:
 	default:
 		l.bytes.Add(-n)
 		l.dropped.Add(1)

@@ -15,6 +15,7 @@ import (
 // Differs: the original writes a line before it goes on, and stops with the disk.
 func (l *Log) write() {
 	defer close(l.done)
+	l.writeLeft()
 	for {
 		select {
 		case it := <-l.queue:
@@ -45,18 +46,19 @@ func (l *Log) handle(it item) {
 	}
 	l.bytes.Add(-int64(len(it.line)))
 	if n := l.dropped.Swap(0); n > 0 {
-		l.put(lostLine(n, "they came faster than they could be written"))
+		l.put(lostLine(n, "they came faster than they could be written"), 0)
 	}
-	l.put(it.line)
+	l.put(it.line, it.mark)
 }
 
-// put writes line to every target, and once where stdout and the log file are the same thing.
-func (l *Log) put(line []byte) {
+// put writes line, which has that mark in the journal or is not there, to every target, and once where stdout
+// and the log file are the same thing.
+func (l *Log) put(line []byte, mark uint64) {
 	for i, t := range l.targets {
 		if i == 0 && len(l.targets) == 2 && t.file.Same(l.targets[1].file) {
 			continue
 		}
-		t.put(line)
+		t.put(line, mark)
 	}
 	if l.syslog != nil {
 		for _, m := range messages(string(line)) {
@@ -77,25 +79,26 @@ func messages(line string) []string {
 
 // A target is one place that lines go to.
 type target struct {
-	file  *logfile.File
-	named bool   // the main log file, not stdout
-	rest  []byte // of a line that was written in part
-	stuck bool   // it took nothing for patience: don't wait for it again until it does
-	lost  int64  // lines that it did not get
-	why   error  // and the reason
-	note  error  // why the file could not be rotated, to be said
+	file    *logfile.File
+	named   bool    // the main log file, not stdout
+	journal Journal // nil: none
+	rest    []byte  // of a line that was written in part
+	stuck   bool    // it took nothing for patience: don't wait for it again until it does
+	lost    int64   // lines that it did not get
+	why     error   // and the reason
+	note    error   // why the file could not be rotated, to be said
 }
 
 // patience is how long one target that takes nothing may hold up the writer.
 const patience = 250 * time.Millisecond
 
-func (t *target) put(line []byte) {
-	if !t.tellLost() || !t.begin(line) {
+func (t *target) put(line []byte, mark uint64) {
+	if !t.tellLost() || !t.begin(line, mark) {
 		t.lost++
 	}
+	t.written(mark)
 	if t.note != nil && len(t.rest) == 0 {
-		line = format(time.Now(), Error, t.note.Error())
-		t.begin(line)
+		t.begin(format(time.Now(), Error, t.note.Error()), 0)
 		t.note = nil
 	}
 }
@@ -114,7 +117,7 @@ func (t *target) tellLost() bool {
 	if t.lost == 0 {
 		return true
 	}
-	if !t.begin(lostLine(t.lost, t.why.Error())) {
+	if !t.begin(lostLine(t.lost, t.why.Error()), 0) {
 		return false
 	}
 	t.lost = 0
@@ -122,7 +125,8 @@ func (t *target) tellLost() bool {
 }
 
 // begin writes line, or its first part, and keeps the rest; false if it could not be begun.
-func (t *target) begin(line []byte) bool {
+func (t *target) begin(line []byte, mark uint64) bool {
+	t.beginning(mark)
 	n := t.write(line)
 	if n == 0 {
 		return false

@@ -135,6 +135,9 @@ func (f *File) Same(g *File) bool {
 	return f.stat.Dev == g.stat.Dev && f.stat.Ino == g.stat.Ino
 }
 
+// Identity tells which file is open, whatever its path leads to by now.
+func (f *File) Identity() (dev, ino uint64) { return f.stat.Dev, f.stat.Ino }
+
 // regular tells whether the target has an end to write at.
 func (f *File) regular() bool { return f.stat.Mode&unix.S_IFMT == unix.S_IFREG }
 
