@@ -11,7 +11,8 @@ import (
 
 // hear is an event listener. It appends each event to the file: the header, and the payload quoted.
 // The first events are answered with answers, in their order: "ok", "fail", "die" (with exit code 7),
-// "hang", or any other text, with Go's escapes, as it stands; all after them with "ok".
+// "hang", or any other text, with Go's escapes, as it stands; all after them with "ok". "wait FILE" before an
+// answer makes it come when the file is there.
 func hear(file string, answers []string) int {
 	in := bufio.NewReader(os.Stdin)
 	for {
@@ -33,6 +34,10 @@ func hear(file string, answers []string) int {
 		fmt.Fprintf(f, "%s %q\n", strings.TrimSuffix(header, "\n"), payload)
 		f.Close()
 		answer := "ok"
+		if len(answers) > 2 && answers[0] == "wait" {
+			run(answers[:2])
+			answers = answers[2:]
+		}
 		if len(answers) > 0 {
 			answer, answers = answers[0], answers[1:]
 		}

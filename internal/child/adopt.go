@@ -27,6 +27,9 @@ type Inheritance struct {
 	Files [3]int
 	// PidFD is a pidfd of the process that was held with them; -1: none.
 	PidFD int
+	// Stage has what was on its way to an event listener; -1: there is none. Sent tells that it was let go.
+	Stage int
+	Sent  bool
 	Guard int // who tells, by launch.Ended, how its own children have ended
 	Cell  *launch.Cell
 }
@@ -47,32 +50,57 @@ func (m *Manager) Adopt(p *config.Process, spawn uint64) {
 	if p.FastCGI != nil {
 		r.socket = m.sockets.takeFor(spawn, p.FastCGI)
 	}
+	r.adopted = true
+	err := r.adoptStdin(&in)
 	m.mu.Lock()
 	m.runs[spawn] = r
 	m.mu.Unlock()
 	var proc *launch.Process
 	if in.Fate == survive.Alive {
-		var err error
-		proc, err = launch.Adopt(launch.Adoption{
+		var aerr error
+		proc, aerr = launch.Adopt(launch.Adoption{
 			PID: in.PID, Start: in.Start, Told: in.Told, Teller: in.Guard, Cell: in.Cell,
 			Group:     p.StopAsGroup || p.KillAsGroup,
 			Exited:    func(s process.ExitStatus, groupAlive bool) { go r.ended(s, groupAlive) },
 			GroupGone: func() { close(r.gone) },
 		})
-		if err != nil { // it has ended this moment
+		if aerr != nil { // it has ended this moment
 			proc, in.Status = nil, process.ExitStatus{Unknown: true}
 			if s, ok := launch.PidfdStatus(in.PidFD); ok {
 				in.Status = s
 			}
 		}
 	}
-	m.starts.Go(func() { r.adopt(&in, proc) })
+	m.starts.Go(func() { r.adopt(&in, proc, err) })
 }
 
-// adopt goes on with a spawn; proc is nil if its process has ended.
-func (r *run) adopt(in *Inheritance, proc *launch.Process) {
+// adoptStdin takes the stdin over at once, with what is on its way there: the loop may have an event for it as soon
+// as it goes on.
+func (r *run) adoptStdin(in *Inheritance) (err error) {
+	fd := in.Files[0]
+	if r.p.FastCGI == nil && !in.held() && in.Cell != nil {
+		if fd, err = openOf(in.PID, 0, in.Cell.Pipes[0]); err != nil {
+			if fd = openOfGroup(in.PID, 0, in.Cell.Pipes[0]); fd >= 0 {
+				err = nil
+			}
+		}
+	}
+	if r.p.Listener && in.Stage < 0 {
+		if stage, err := openStage(); err == nil {
+			in.Stage = stage
+			r.holdStage(stage)
+		}
+	}
+	r.stdin = r.newStdin(fd, in.Stage)
+	r.stdin.resume(in.Sent)
+	return err
+}
+
+// adopt goes on with a spawn; proc is nil if its process has ended. err is of its stdin.
+func (r *run) adopt(in *Inheritance, proc *launch.Process, err error) {
 	log := r.m.opts.Log
-	f, err := inheritedFiles(r.m.logs, r.p, in)
+	f, ferr := inheritedFiles(r.m.logs, r.p, in)
+	f.stdin, err = r.stdin.fd, errors.Join(err, ferr)
 	if err != nil {
 		log.Warn(fmt.Sprintf("adopted: the output of '%s' can't be followed any more, until it is started again: %v", r.p.Name, err))
 	} else {
@@ -175,24 +203,26 @@ func (r *run) adoptGroup(f *files, in *Inheritance) {
 }
 
 // held tells whether somebody has held the files since.
-func (in *Inheritance) held() bool { return in.Files != [3]int{-1, -1, -1} }
+func (in *Inheritance) held() bool { return in.Files != noFiles }
+
+var noFiles = [3]int{-1, -1, -1}
 
 func (in *Inheritance) closeFiles() {
-	for _, fd := range append(in.Files[:], in.PidFD) {
+	for _, fd := range append(in.Files[:], in.PidFD, in.Stage) {
 		if fd >= 0 {
 			unix.Close(fd)
 		}
 	}
 }
 
-// inheritedFiles opens the logs and the pipes of a process that runs. With an error it gives what there
-// is.
+// inheritedFiles opens the logs and the pipes of the outputs of a process that runs. With an error it gives what
+// there is.
 func inheritedFiles(logs *capture.Logs, p *config.Process, in *Inheritance) (f *files, err error) {
-	f = &files{child: [3]int{-1, -1, -1}, stdin: -1}
+	f = &files{child: noFiles, stdin: -1, stage: -1}
 	ends := in.Files
 	if !in.held() {
 		for i := range ends {
-			if p.FastCGI != nil && i == 0 || p.RedirectStderr && i == 2 || in.Cell == nil {
+			if i == 0 || p.RedirectStderr && i == 2 || in.Cell == nil {
 				continue
 			}
 			fd, e := openOf(in.PID, i, in.Cell.Pipes[i])
@@ -204,7 +234,6 @@ func inheritedFiles(logs *capture.Logs, p *config.Process, in *Inheritance) (f *
 			}
 		}
 	}
-	f.stdin = ends[0]
 	for i, cfg := range []config.Log{p.Stdout, p.Stderr} {
 		if ends[i+1] < 0 {
 			continue
@@ -291,13 +320,29 @@ func (r *run) hold(f *files, cell *launch.Cell, more ...int) {
 	}
 	fds = append(fds, more...)
 	r.m.opts.Hold(SpawnKey(r.p, r.spawn), fds...)
+	if f.stage >= 0 {
+		r.holdStage(f.stage)
+	}
+}
+
+func (r *run) holdStage(fd int) {
+	if r.m.opts.Hold != nil {
+		r.m.opts.Hold(StageKey(r.spawn), fd)
+	}
 }
 
 func (r *run) release() {
-	if r.m.opts.Release != nil && !r.m.leaving.Load() {
-		r.m.opts.Release(SpawnKey(r.p, r.spawn))
+	if r.m.opts.Release == nil || r.m.leaving.Load() {
+		return
+	}
+	r.m.opts.Release(SpawnKey(r.p, r.spawn))
+	if r.p.Listener {
+		r.m.opts.Release(StageKey(r.spawn))
 	}
 }
+
+// StageKey is the key under which the stage of an event listener is held.
+func StageKey(spawn uint64) string { return "stage " + strconv.FormatUint(spawn, 10) }
 
 // SpawnKey is the key under which the files of a spawn of p are held.
 func SpawnKey(p *config.Process, spawn uint64) string {

@@ -120,8 +120,10 @@ type run struct {
 	opening, telling *ticket       // its turn to open its files, and to tell what came of it
 	settled          chan struct{} // closed when Spawned or SpawnFailed was reported
 	gone             chan struct{} // closed when the process group is empty
+	adopted          bool
 
-	// Set before settled is closed, constant after; nil if there was no fork.
+	// Set before settled is closed, constant after; nil if there was no fork. The stdin of an adopted one is
+	// there from the beginning.
 	stdin   *stdin
 	outputs []*capture.Output
 	sinks   []*capture.Sink // what outputs write to, in the same order
@@ -210,6 +212,37 @@ func (m *Manager) live(spawn uint64) *run {
 		return nil
 	}
 	return r
+}
+
+// stdinOf is where to write to a process that was started and has not ended; nil: nowhere.
+func (m *Manager) stdinOf(spawn uint64) *stdin {
+	r := m.run(spawn)
+	if r == nil {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stage == running || r.stage == forking && r.adopted {
+		return r.stdin
+	}
+	return nil
+}
+
+// Stage takes data for an event listener's stdin, to be written from Send on. kept tells that the next daemon
+// finds it if this one is killed before the process has it all. The errors are WriteStdin's.
+func (m *Manager) Stage(spawn uint64, data []byte) (kept bool, err error) {
+	s := m.stdinOf(spawn)
+	if s == nil {
+		return false, ErrStdinClosed
+	}
+	return s.put(data)
+}
+
+// Send lets go what Stage has taken.
+func (m *Manager) Send(spawn uint64) {
+	if s := m.stdinOf(spawn); s != nil {
+		s.send()
+	}
 }
 
 // WriteStdin queues data for the process's stdin; the writing goes on behind the caller. The error

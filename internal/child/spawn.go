@@ -56,15 +56,22 @@ func (r *run) start() {
 
 // connect begins to carry what comes through the pipes.
 func (r *run) connect(f *files) {
-	r.stdin = newStdin(f.stdin)
-	if tell := r.m.opts.StdinBroken; tell != nil {
-		r.stdin.broken = func(why error) { tell(r.spawn, why) }
+	if r.stdin == nil {
+		r.stdin = r.newStdin(f.stdin, f.stage)
 	}
 	r.sinks = f.sinks
 	for i, s := range f.sinks {
 		look := r.look([]config.Log{r.p.Stdout, r.p.Stderr}[i], i == 1)
 		r.outputs = append(r.outputs, capture.Start(f.outputs[i], s, "'"+r.p.Name+"' "+f.outputs[i].Name(), r.m.opts.Log, look))
 	}
+}
+
+func (r *run) newStdin(fd, stage int) *stdin {
+	s := newStdin(fd, stage)
+	if tell := r.m.opts.StdinBroken; tell != nil {
+		s.broken = func(why error) { tell(r.spawn, why) }
+	}
+	return s
 }
 
 // prepare finds the command and opens what the child needs.
@@ -195,13 +202,14 @@ func (r *run) tellSurvivors() bool {
 type files struct {
 	child   [3]int     // the child's 0, 1 and 2
 	stdin   int        // our end of the pipes
+	stage   int        // an event listener's
 	outputs []*os.File // stdout, then stderr if it is not redirected
 	sinks   []*capture.Sink
 }
 
 // openFiles opens the logs and pipes of p. With an error nothing is left open.
 func openFiles(logs *capture.Logs, p *config.Process) (f *files, err error) {
-	f = &files{child: [3]int{-1, -1, -1}, stdin: -1}
+	f = &files{child: [3]int{-1, -1, -1}, stdin: -1, stage: -1}
 	defer func() {
 		if err != nil {
 			f.close()
@@ -220,6 +228,11 @@ func openFiles(logs *capture.Logs, p *config.Process) (f *files, err error) {
 	}
 	if p.FastCGI == nil { // else its stdin is the socket
 		if f.stdin, f.child[0], err = openPipe(1); err != nil {
+			return f, err
+		}
+	}
+	if p.Listener {
+		if f.stage, err = openStage(); errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) {
 			return f, err
 		}
 	}
@@ -279,6 +292,9 @@ func (f *files) close() {
 	f.closeChild()
 	if f.stdin >= 0 {
 		unix.Close(f.stdin)
+	}
+	if f.stage >= 0 {
+		unix.Close(f.stage)
 	}
 	for _, o := range f.outputs {
 		o.Close()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"sync"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,6 +24,9 @@ const stdinLimit = 16 << 20
 
 // A stdin writes to one process without making anybody wait: what the pipe takes goes at once, the
 // rest is queued and written by a goroutine that is there only while something is queued.
+//
+// What is staged lies in a pipe of its own, from which splice(2) moves it: a byte is in one of the two pipes at
+// any moment, so that a daemon after this one can go on where this one was killed.
 type stdin struct {
 	fd int // the writing end
 
@@ -32,13 +36,17 @@ type stdin struct {
 
 	mu      sync.Mutex
 	f       *os.File // guarded by mu; of fd, from the first write on: most programs are never written to
+	stage   int      // guarded by mu; both ends of the pipe of what is staged; -1: there is none
+	staged  int      // guarded by mu; bytes in it, which go before queue
+	held    []byte   // guarded by mu; what was to be staged and could not be, until send
 	queue   []byte   // guarded by mu
 	pending int      // guarded by mu; queue and what flush is at
+	flushes bool     // guarded by mu; the goroutine is there
 	closed  bool     // guarded by mu
 }
 
-// newStdin owns fd from now on. -1 is a stdin that nobody can write to.
-func newStdin(fd int) *stdin { return &stdin{fd: fd, closed: fd < 0} }
+// newStdin owns both files from now on. fd -1 is a stdin that nobody can write to; stage may be -1 too.
+func newStdin(fd, stage int) *stdin { return &stdin{fd: fd, stage: stage, closed: fd < 0} }
 
 func (s *stdin) write(data []byte) error {
 	s.mu.Lock()
@@ -49,8 +57,7 @@ func (s *stdin) write(data []byte) error {
 	case s.pending > 0 && s.pending+len(data) > stdinLimit:
 		return ErrStdinFull
 	}
-	flushing := s.pending > 0
-	if !flushing {
+	if !s.flushes && s.staged == 0 {
 		n, err := s.try(data)
 		if err != nil {
 			s.closeLocked()
@@ -63,21 +70,21 @@ func (s *stdin) write(data []byte) error {
 	}
 	s.queue = append(s.queue, data...)
 	s.pending += len(data)
-	if !flushing {
-		go s.flush() // ends when nothing is queued, or by close
-	}
+	s.flushLocked()
 	return nil
+}
+
+// flushLocked has what waits written behind the caller.
+func (s *stdin) flushLocked() {
+	if !s.flushes {
+		s.flushes = true
+		go s.flush() // ends when nothing waits, or by close
+	}
 }
 
 // try writes what the pipe takes now. The lock is held.
 func (s *stdin) try(data []byte) (n int, err error) {
-	if s.f == nil {
-		if err := unix.SetNonblock(s.fd, true); err != nil {
-			return 0, err
-		}
-		s.f = os.NewFile(uintptr(s.fd), "stdin")
-	}
-	conn, err := s.f.SyscallConn()
+	conn, err := s.open()
 	if err != nil {
 		return 0, err
 	}
@@ -94,17 +101,34 @@ func (s *stdin) try(data []byte) (n int, err error) {
 	return max(n, 0), err
 }
 
+// open makes fd one that nobody waits in. The lock is held.
+func (s *stdin) open() (syscall.RawConn, error) {
+	if s.f == nil {
+		if err := unix.SetNonblock(s.fd, true); err != nil {
+			return nil, err
+		}
+		s.f = os.NewFile(uintptr(s.fd), "stdin")
+	}
+	return s.f.SyscallConn()
+}
+
 func (s *stdin) flush() {
 	for {
+		err := s.flushStage()
 		s.mu.Lock()
 		data := s.queue
 		s.queue = nil
 		s.pending = len(data)
-		s.mu.Unlock()
-		if len(data) == 0 {
+		if err == nil && len(data) == 0 || s.closed {
+			s.flushes = false
+			s.mu.Unlock()
 			return
 		}
-		if _, err := s.f.Write(data); err != nil {
+		s.mu.Unlock()
+		if err == nil {
+			_, err = s.f.Write(data)
+		}
+		if err != nil {
 			if s.close() && s.broken != nil {
 				s.broken(ErrStdinClosed)
 			}
@@ -124,7 +148,11 @@ func (s *stdin) close() bool {
 
 // closeLocked is close with the lock held.
 func (s *stdin) closeLocked() {
-	s.queue, s.pending = nil, 0
+	s.queue, s.pending, s.held = nil, 0, nil
+	if s.stage >= 0 {
+		unix.Close(s.stage)
+		s.stage, s.staged = -1, 0
+	}
 	switch {
 	case s.f != nil:
 		s.f.Close()

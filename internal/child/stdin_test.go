@@ -17,7 +17,7 @@ func pipedStdin(t *testing.T) (s *stdin, reader *os.File, broken chan error) {
 	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
 		t.Fatal(err)
 	}
-	s = newStdin(p[1])
+	s = newStdin(p[1], -1)
 	broken = make(chan error, 2)
 	s.broken = func(why error) { broken <- why }
 	reader = os.NewFile(uintptr(p[0]), "reader")

@@ -257,6 +257,9 @@ func (d *Daemon) openLog() (err error) {
 	if sv.NoDaemon && !sv.Silent {
 		o.Stdout = d.stdout
 	}
+	if d.state != nil {
+		o.Journal = d.state
+	}
 	d.log, err = dlog.New(o)
 	if err != nil { // Differs: the original ends with a traceback
 		return fmt.Errorf("%w (logfile= in [supervisord], or -l, says where the log goes)", err)

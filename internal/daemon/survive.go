@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -18,6 +19,7 @@ import (
 	"holdfast/internal/child"
 	"holdfast/internal/config"
 	"holdfast/internal/dlog"
+	"holdfast/internal/event"
 	"holdfast/internal/guard"
 	"holdfast/internal/httpd"
 	"holdfast/internal/launch"
@@ -31,8 +33,9 @@ import (
 // A past is what a daemon before this one has left.
 type past struct {
 	groups  []*config.Group
-	entries map[string]*survive.Entry // by namespec
-	told    []survive.Exit            // ends that the guard has seen
+	entries map[string]*survive.Entry   // by namespec
+	events  map[string][]listener.Saved // by pool
+	told    []survive.Exit              // ends that the guard has seen
 }
 
 // pid is the one that people know: the guard's, which stays.
@@ -69,13 +72,19 @@ func (d *Daemon) openState() error {
 	if len(found) == 0 {
 		return nil
 	}
-	p := &past{entries: make(map[string]*survive.Entry)}
+	p := &past{entries: make(map[string]*survive.Entry), events: make(map[string][]listener.Saved)}
 	if p.groups, err = s.Groups(); err != nil || len(p.groups) == 0 {
 		d.note(dlog.Crit, fmt.Sprintf("a supervisord before this one has left processes, and what they are can't be read: %v", err))
 		return nil
 	}
 	for i := range found {
 		p.entries[found[i].Group+":"+found[i].Name] = &found[i]
+	}
+	for _, e := range s.FoundEvents() {
+		p.events[e.Group] = append(p.events[e.Group], listener.Saved{
+			Event:  event.Recorded{Of: event.Type(e.Type), Text: e.Payload},
+			Serial: e.Serial, PoolSerial: e.PoolSerial, Vain: e.Vain,
+		})
 	}
 	for _, e := range d.link.Exits() {
 		p.told = append(p.told, survive.Exit{PID: e.PID, Start: e.Start, Status: e.Status})
@@ -170,9 +179,9 @@ func (d *Daemon) resume() supervisor.Mood {
 			if e == nil {
 				return k, false
 			}
-			return supervisor.Kept{Record: e.Record, Kill: process.Kill{Signal: syscall.Signal(e.Signal.Number), Group: e.Signal.Group},
-				AutoStart: e.AutoStart, Said: listener.State(e.Said), NextSerial: e.NextSerial}, true
+			return keptOf(&e.Kept), true
 		},
+		Events:     func(pool string) []listener.Saved { return p.events[pool] },
 		Mood:       supervisor.Mood(found.Mood),
 		NextSerial: found.NextSerial,
 		Adopted:    func() { d.followRest(); d.watchGuard() },
@@ -233,6 +242,16 @@ func (d *Daemon) inherited(c *config.Process, spawn uint64) child.Inheritance {
 	delete(d.link.Fds(), key)
 	d.held.note(key, fds)
 	in.Files, in.PidFD = child.HeldFiles(c, fds)
+	in.Stage = -1
+	key = child.StageKey(spawn)
+	if fds := d.link.Fds()[key]; len(fds) == 1 {
+		in.Stage = fds[0]
+		d.held.note(key, fds)
+		delete(d.link.Fds(), key)
+	}
+	if l := e.Listener; l != nil {
+		in.Sent = l.InHand != 0 && l.Staged
+	}
 	return in
 }
 
@@ -404,15 +423,29 @@ func (d *Daemon) memory() supervisor.Memory {
 }
 
 func (m memory) Keep(p *config.Process, k supervisor.Kept) {
-	err := m.d.state.Keep(p.Group, p.Name, &survive.Kept{
-		Record: k.Record, Signal: survive.Signal{Number: int(k.Kill.Signal), Group: k.Kill.Group},
-		AutoStart: k.AutoStart, Said: int(k.Said), NextSerial: k.NextSerial,
-	})
-	if err != nil {
+	kept := &survive.Kept{Record: k.Record, AutoStart: k.AutoStart, Signal: survive.Signal{Number: int(k.Kill.Signal), Group: k.Kill.Group}}
+	if l := &k.Listener; p.Listener {
+		kept.Listener = &survive.Listener{
+			Said: int(l.Said), Pending: []byte(l.Pending), Missing: l.Missing, Result: []byte(l.Result), Heard: []byte(l.Heard),
+			InHand: l.InHand, Staged: k.Staged, NextSerial: k.NextSerial, Events: k.Events,
+		}
+	}
+	if err := m.d.state.Keep(p.Group, p.Name, kept); err != nil {
 		m.d.unkept.Do(func() {
 			m.d.log.Logger().Warn("if this daemon dies, not all of its processes can be taken over: " + err.Error())
 		})
 	}
+}
+
+// keptOf is the other way round.
+func keptOf(k *survive.Kept) supervisor.Kept {
+	kept := supervisor.Kept{Record: k.Record, AutoStart: k.AutoStart, Kill: process.Kill{Signal: syscall.Signal(k.Signal.Number), Group: k.Signal.Group}}
+	if l := k.Listener; l != nil {
+		kept.Listener = listener.Kept{Said: listener.State(l.Said), Pending: string(l.Pending), Missing: l.Missing,
+			Result: string(l.Result), Heard: string(l.Heard), InHand: l.InHand}
+		kept.Staged, kept.NextSerial, kept.Events = l.Staged, l.NextSerial, l.Events
+	}
+	return kept
 }
 
 func (m memory) Forget(p *config.Process) { m.d.state.Drop(p.Group, p.Name) }
@@ -420,3 +453,13 @@ func (m memory) Forget(p *config.Process) { m.d.state.Drop(p.Group, p.Name) }
 func (m memory) KeepDaemon(mood supervisor.Mood, nextSerial uint64, beginning bool) {
 	m.d.state.KeepDaemon(survive.Daemon{Mood: int(mood), NextSerial: nextSerial, Beginning: beginning})
 }
+
+// What the file has no room for the next daemon tells as lost.
+func (m memory) KeepEvent(pool string, e listener.Saved) {
+	m.d.state.KeepEvent(&survive.Event{Group: pool, PoolSerial: e.PoolSerial, Serial: e.Serial,
+		Type: string(e.Event.Type()), Payload: e.Event.Payload(), Vain: e.Vain})
+}
+
+func (m memory) EndEvent(pool string, poolSerial uint64) { m.d.state.EndEvent(pool, poolSerial) }
+
+func (m memory) Commit(lines []slog.Record) { m.d.log.Together(lines, m.d.state.Commit) }

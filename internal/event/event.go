@@ -90,3 +90,12 @@ type Event interface {
 	// Payload is what follows the header. It is UTF-8 if the names in it are.
 	Payload() string
 }
+
+// A Recorded is an event of which no more is known than what listeners are told.
+type Recorded struct {
+	Of   Type
+	Text string
+}
+
+func (r Recorded) Type() Type      { return r.Of }
+func (r Recorded) Payload() string { return r.Text }

@@ -45,6 +45,7 @@ type member struct {
 	pending []byte // output that says nothing yet: part of a READY, or of the line of a RESULT
 	missing int    // how much of the result is still to come
 	result  []byte // its beginning, long enough to tell it from OK
+	heard   string // the last of its output
 }
 
 // reset is for a process that is started.
@@ -74,6 +75,7 @@ func (p *Pool) Output(member int, data []byte) []Action {
 		m.resumed = false
 		data = m.withoutEcho(data)
 	}
+	m.hear(data)
 	if len(m.pending) > 0 {
 		data = append(m.pending, data...)
 		m.pending = nil
@@ -164,6 +166,9 @@ func (p *Pool) answered(m *member) {
 	m.missing, m.result = noLength, nil
 	if ok {
 		p.counts.Processed++
+		if m.event != nil { // else a daemon before this one knew it
+			p.drop(m.event)
+		}
 		m.event = nil
 		p.log(dlog.Debug, processedText(m.name))
 		p.enter(m, Acknowledged)

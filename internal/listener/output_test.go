@@ -111,7 +111,9 @@ func TestResult(t *testing.T) {
 func texts(do []Action) string {
 	var b strings.Builder
 	for _, a := range do {
-		b.WriteString(a.(Log).Text + "\n")
+		if l, ok := a.(Log); ok {
+			b.WriteString(l.Text + "\n")
+		}
 	}
 	return b.String()
 }

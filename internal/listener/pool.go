@@ -52,10 +52,24 @@ type (
 		Level slog.Level
 		Text  string
 	}
+	// Keep: note an event that was accepted, for Restore.
+	Keep struct{ Saved }
+	// Drop: it needs no Restore any more.
+	Drop struct{ PoolSerial uint64 }
 )
 
 func (Write) action() {}
 func (Log) action()   {}
+func (Keep) action()  {}
+func (Drop) action()  {}
+
+// A Saved is an event that the pool has accepted.
+type Saved struct {
+	Event      event.Event
+	Serial     uint64
+	PoolSerial uint64
+	Vain       bool // no listener could be told of it
+}
 
 // Options is what [eventlistener:x] says of a pool.
 type Options struct {
@@ -155,6 +169,7 @@ func (p *Pool) Accept(serial uint64, e event.Event) []Action {
 	i := &item{event: e, serial: serial, poolSerial: p.serial.Next(), vain: p.vain(e)}
 	p.makeRoom()
 	p.queue.PushBack(i)
+	p.do = append(p.do, Keep{Saved{i.event, i.serial, i.poolSerial, i.vain}})
 	return p.done()
 }
 
@@ -284,6 +299,9 @@ func (p *Pool) End() []Action {
 	if len(left) == 0 {
 		return nil
 	}
+	for _, i := range left {
+		p.drop(i)
+	}
 	p.counts.Discarded += uint64(len(left))
 	level := dlog.Info
 	for _, i := range left {
@@ -323,8 +341,11 @@ func (p *Pool) makeRoom() {
 	}
 	oldest := p.queue.Remove(p.queue.Front()).(*item)
 	p.counts.Discarded++
+	p.drop(oldest)
 	p.log(dlog.Error, overflowText(p.o.Name, oldest.serial))
 }
+
+func (p *Pool) drop(i *item) { p.do = append(p.do, Drop{i.poolSerial}) }
 
 func (p *Pool) log(level slog.Level, text string) { p.do = append(p.do, Log{level, text}) }
 

@@ -8,7 +8,7 @@ import (
 	"holdfast/internal/event"
 )
 
-// The lines of this file are Supervisor's to the byte (spec events §5, §6), but for the last four.
+// The lines of this file are Supervisor's to the byte (spec events §5, §6), but for the last five.
 
 func changedText(name string, from, to State) string {
 	return name + ": " + from.String() + " -> " + to.String()
@@ -52,6 +52,10 @@ func noAnswerText(name string, i *item) string {
 
 func deafText(name string, why error) string {
 	return name + ": will receive no events until it is started again: " + why.Error()
+}
+
+func lostText(pool string, n int) string {
+	return fmt.Sprintf("pool %s: events of a supervisord before this one that are lost: %d", pool, n)
 }
 
 func lostInHandText(name, pool string) string {

@@ -12,10 +12,12 @@ import (
 // of its output where it is an event listener or has events enabled for that channel, or, for comm,
 // what stood between capture tokens. It keeps data.
 //
-// It waits while too much output is on its way to the loop, so that a program that floods is slowed down,
-// as by a pipe that is full. The caller holds no lock that Hands want.
+// It returns when what came of it is kept: only then may data go out of the pipe that the daemon after this
+// one finds. So a program that floods is slowed down, as by a pipe that is full. The caller holds no lock
+// that Hands want.
 func (s *Supervisor) PostOutput(spawn uint64, ch event.Channel, comm bool, data []byte) {
-	s.mail.putBytes(len(data), func() {
+	s.mail.call(func() {
+		defer s.commit()
 		p := s.spawns[spawn]
 		switch {
 		case p == nil:
@@ -38,6 +40,7 @@ func (s *Supervisor) PostStdinBroken(spawn uint64, why error) {
 		if p := s.spawns[spawn]; p != nil && p.group.pool != nil {
 			s.perform(p.group, p.group.pool.WriteFailed(p.member, why))
 		}
+		s.commit()
 	})
 }
 
@@ -72,6 +75,14 @@ func (s *Supervisor) dispatch() {
 			s.perform(g, g.pool.Dispatch(time.Now()))
 		}
 	}
+	if len(s.unsent) == 0 {
+		return
+	}
+	s.commit() // that they have it in hand
+	for _, spawn := range s.unsent {
+		s.Hands.Send(spawn)
+	}
+	s.unsent = s.unsent[:0]
 }
 
 // endPools has the pools give up what is left.
@@ -109,9 +120,21 @@ func (s *Supervisor) perform(g *group, do []listener.Action) {
 		switch a := a.(type) {
 		case listener.Log:
 			s.log(a.Level, a.Text)
+		case listener.Keep:
+			if s.Memory != nil {
+				s.uncommitted = true
+				s.Memory.KeepEvent(g.config.Name, a.Saved)
+			}
+		case listener.Drop:
+			if s.Memory != nil {
+				s.uncommitted = true
+				s.Memory.EndEvent(g.config.Name, a.PoolSerial)
+			}
 		case listener.Write:
-			err := s.Hands.WriteStdin(g.procs[a.Member].record.Spawn, a.Data)
-			if err == nil {
+			p := g.procs[a.Member]
+			var err error
+			if p.staged, err = s.Hands.Stage(p.record.Spawn, a.Data); err == nil {
+				s.unsent = append(s.unsent, p.record.Spawn)
 				s.log(a.Done.Level, a.Done.Text)
 				continue
 			}

@@ -156,6 +156,7 @@ func (s *Supervisor) RemoveGroup(_ context.Context, name string) error {
 			s.forget(p.record.Spawn)
 			p.removed = true
 			if s.Memory != nil {
+				s.uncommitted = true
 				s.Memory.Forget(p.config)
 			}
 		}
@@ -255,7 +256,10 @@ func (s *Supervisor) leave(m Mood) error {
 
 // SendRemoteCommEvent brings an event from a client to those who listen for it, in any mood.
 func (s *Supervisor) SendRemoteCommEvent(kind, data string) error {
-	if !s.mail.call(func() { s.publish(event.RemoteCommunication{Kind: kind, Data: data}) }) {
+	if !s.mail.call(func() {
+		s.publish(event.RemoteCommunication{Kind: kind, Data: data})
+		s.commit()
+	}) {
 		return &Error{Reason: ErrShutdownState}
 	}
 	return nil

@@ -1,59 +1,43 @@
 package supervisor
 
 import (
-	"slices"
 	"testing"
 	"testing/synctest"
 )
 
-// What floods has to wait for the loop, and the loop for nobody.
-func TestMailboxIsBounded(t *testing.T) {
+// Who brings output waits until the loop has it, and for no loop that has ended.
+func TestWhoCallsWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMailbox()
-		const piece = 64 << 10
-		var brought, done []int
-		bring := func(from, to int) {
-			for i := from; i < to; i++ {
-				m.putBytes(piece, func() { done = append(done, i) })
-				brought = append(brought, i)
-			}
+		var order []string
+		call := func() {
+			m.call(func() { order = append(order, "run") })
+			order = append(order, "returned")
 		}
-		go bring(0, 100)
+		go call()
 		synctest.Wait()
-		if want := room / piece; len(brought) != want {
-			t.Fatalf("%d pieces wait, want %d", len(brought), want)
+		if len(order) != 0 {
+			t.Fatalf("before anybody took it: %v", order)
 		}
-		if !m.put(func() { done = append(done, -1) }) {
-			t.Error("what is not output was refused")
+		if !m.put(func() { order = append(order, "put") }) {
+			t.Error("the box is not open")
 		}
-		for len(done) < 101 {
-			work := m.take()
-			if len(work) == 0 {
-				t.Fatalf("%d of 101 came", len(done))
-			}
-			for _, f := range work {
-				f()
-			}
+		for _, f := range m.take() {
+			f()
 			synctest.Wait()
 		}
-		if i := slices.Index(done, -1); i != room/piece {
-			t.Errorf("what came behind %d pieces was done behind %d", room/piece, i)
-		}
-		if done = slices.DeleteFunc(done, func(i int) bool { return i < 0 }); !slices.IsSorted(done) {
-			t.Errorf("the order is %v", done)
+		if len(order) != 3 || order[0] != "run" || order[1] != "returned" || order[2] != "put" {
+			t.Errorf("got %v", order)
 		}
 
-		brought = nil
-		m.putBytes(10*room, func() {}) // one that is larger than all room goes alone
-		go bring(0, 100)
+		go call()
 		synctest.Wait()
-		if len(brought) != 0 {
-			t.Errorf("%d pieces wait beside one that takes all room", len(brought))
-		}
-		m.close() // nobody waits for a loop that has ended
+		m.close() // runs what is left
 		synctest.Wait()
-		if len(brought) != 100 || m.put(func() {}) {
-			t.Errorf("%d of 100 brought behind the end", len(brought))
+		go call()
+		synctest.Wait()
+		if len(order) != 6 || m.put(func() {}) {
+			t.Errorf("behind the end: %v", order)
 		}
 	})
 }

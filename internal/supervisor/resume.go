@@ -2,9 +2,11 @@ package supervisor
 
 import (
 	"slices"
+	"time"
 
 	"holdfast/internal/config"
 	"holdfast/internal/event"
+	"holdfast/internal/listener"
 	"holdfast/internal/process"
 )
 
@@ -12,6 +14,7 @@ import (
 type Past struct {
 	Groups     []*config.Group
 	Kept       func(p *config.Process) (Kept, bool)
+	Events     func(pool string) []listener.Saved
 	Mood       Mood
 	NextSerial uint64
 	// Adopted is called when the hands know of all that is adopted; it must return at once.
@@ -24,7 +27,7 @@ func (s *Supervisor) Resume(past Past) Mood {
 	*s.Serial = event.SerialFrom(past.NextSerial)
 	var left []*proc
 	for _, cfg := range past.Groups {
-		left = append(left, s.insertWith(cfg, past.Kept).procs...)
+		left = append(left, s.insertWith(cfg, &past).procs...)
 	}
 	s.wantTicks()
 	for _, p := range left {
@@ -47,10 +50,11 @@ func (s *Supervisor) Resume(past Past) Mood {
 }
 
 // insertWith is insert for a group whose processes have a past.
-func (s *Supervisor) insertWith(cfg *config.Group, kept func(p *config.Process) (Kept, bool)) *group {
+func (s *Supervisor) insertWith(cfg *config.Group, past *Past) *group {
 	g := s.insert(cfg)
+	events := 0
 	for _, p := range g.procs {
-		k, ok := kept(p.config)
+		k, ok := past.Kept(p.config)
 		if !ok { // that daemon was adding the group
 			p.autoStart = p.config.AutoStart
 			s.keep(p, process.Kill{})
@@ -58,8 +62,12 @@ func (s *Supervisor) insertWith(cfg *config.Group, kept func(p *config.Process) 
 		}
 		p.record, p.kept, p.autoStart = k.Record, &k, k.AutoStart
 		if g.pool != nil {
-			g.pool.Resume(p.member, p.record.State, k.Said, k.NextSerial)
+			g.pool.Resume(p.member, p.record.State, k.Listener, k.NextSerial)
+			p.staged, events = k.Staged, max(events, k.Events)
 		}
+	}
+	if g.pool != nil {
+		s.perform(g, g.pool.Restore(time.Now(), past.Events(cfg.Name), events))
 	}
 	return g
 }
@@ -71,16 +79,32 @@ func (s *Supervisor) keep(p *proc, about process.Kill) {
 	}
 	k := Kept{Record: p.record, Kill: about, AutoStart: p.autoStart}
 	if p.group.pool != nil {
-		k.Said, k.NextSerial = p.group.pool.State(p.member), p.group.pool.NextSerial()
+		pool := p.group.pool
+		c := pool.Counts()
+		k.Listener, k.NextSerial, k.Events = pool.Kept(p.member), pool.NextSerial(), c.Queued+c.InFlight
+		k.Staged = p.staged && k.Listener.InHand != 0
 	}
 	if p.kept == nil || k != *p.kept {
+		s.uncommitted = true
 		p.kept = &k
 		s.Memory.Keep(p.config, k)
 	}
 }
 
+// commit makes what was said and kept since the last one stand, all of it at once.
+func (s *Supervisor) commit() {
+	if !s.uncommitted && len(s.said) == 0 {
+		return
+	}
+	s.uncommitted = false
+	s.Memory.Commit(s.said)
+	clear(s.said)
+	s.said = s.said[:0]
+}
+
 func (s *Supervisor) keepDaemon() {
 	if s.Memory != nil {
+		s.uncommitted = true
 		s.Memory.KeepDaemon(s.mood, s.Serial.Peek(), s.beginning)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"holdfast/internal/config"
+	"holdfast/internal/listener"
 	"holdfast/internal/process"
 )
 
@@ -21,6 +22,9 @@ func (k *kept) Forget(p *config.Process)         { delete(k.procs, p.Name) }
 func (k *kept) KeepDaemon(_ Mood, _ uint64, beginning bool) {
 	k.beginning = append(k.beginning, beginning)
 }
+func (k *kept) KeepEvent(string, listener.Saved) {}
+func (k *kept) EndEvent(string, uint64)          {}
+func (k *kept) Commit([]slog.Record)             {}
 
 func TestAGroupThatWasBeingAddedIsStarted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -42,7 +42,7 @@ func TestScripts(t *testing.T) {
 				t.Fatal(err)
 			}
 			var got string
-			synctest.Test(t, func(t *testing.T) { got = play(t, string(want)) })
+			synctest.Test(t, func(t *testing.T) { got = play(t, string(want), nil) })
 			if *rewrite {
 				if err := os.WriteFile(file, []byte(got), 0o666); err != nil {
 					t.Fatal(err)
@@ -57,8 +57,8 @@ func TestScripts(t *testing.T) {
 }
 
 // play carries out a script and returns it with the output as it was.
-func play(t *testing.T, script string) string {
-	sc := &scene{t: t, start: time.Now(), spawned: make(map[string]uint64), file: &config.Config{}}
+func play(t *testing.T, script string, m *memory) string {
+	sc := &scene{t: t, start: time.Now(), spawned: make(map[string]uint64), file: &config.Config{}, memory: m}
 	sc.file.Supervisord.Identifier = "supervisor"
 	sc.file.Groups = nil
 	var out strings.Builder
@@ -72,6 +72,9 @@ func play(t *testing.T, script string) string {
 			sc.do(command)
 			synctest.Wait()
 			out.WriteString(sc.output())
+			if sc.sup != nil {
+				sc.sup.mail.call(func() { sc.standing(command) })
+			}
 		}
 	}
 	if sc.sup != nil {
@@ -96,6 +99,8 @@ type scene struct {
 	sup   *Supervisor
 	file  *config.Config // what Load reads
 	bad   error
+
+	memory *memory // nil: none
 
 	mu      sync.Mutex
 	lines   []line            // guarded by mu
@@ -152,6 +157,7 @@ func (sc *scene) output() string {
 }
 
 func (sc *scene) Spawn(p *config.Process, spawn uint64) {
+	sc.standing("Spawn")
 	sc.say("spawn #%d %s", spawn, p.Name)
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
@@ -183,6 +189,7 @@ func (sc *scene) Adopt(p *config.Process, spawn uint64) { sc.Spawn(p, spawn) }
 func (sc *scene) Cancel(spawn uint64)                   { sc.say("cancel #%d", spawn) }
 
 func (sc *scene) Signal(spawn uint64, sig syscall.Signal, group bool) {
+	sc.standing("Signal")
 	what := ""
 	if group {
 		what = " group"
@@ -198,6 +205,12 @@ func (sc *scene) Check(p *config.Process) error {
 	}
 	return nil
 }
+
+func (sc *scene) Stage(spawn uint64, data []byte) (bool, error) {
+	return true, sc.WriteStdin(spawn, data)
+}
+
+func (sc *scene) Send(uint64) { sc.standing("Send") }
 
 func (sc *scene) WriteStdin(spawn uint64, data []byte) error {
 	if spawn == sc.number(sc.deafName()) {
@@ -395,8 +408,9 @@ func (sc *scene) ended(args []string) {
 
 func (sc *scene) run() {
 	sc.sup = New(sc.file, Options{
-		Hands: sc,
-		Log:   slog.New(sc),
+		Hands:  sc,
+		Log:    slog.New(sc),
+		Memory: sc.remembers(),
 		Load: func() (*config.Config, error) {
 			if sc.bad != nil {
 				return nil, sc.bad

@@ -126,6 +126,7 @@ func (s *Supervisor) signal(p *proc, name, signal string) error {
 		return &Error{ErrNotRunning, name}
 	}
 	s.logSignal(p, sig)
+	s.commit()
 	s.Hands.Signal(p.record.Spawn, sig, false)
 	return nil
 }

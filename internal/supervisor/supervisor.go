@@ -4,7 +4,8 @@
 // other than time.Now, or process, and nothing that can block runs on it.
 //
 // Wishes come in as calls of the API's methods, from any goroutine; facts come in as Post. Both
-// go through one mailbox, in order. What takes time (looking a command up, reading the
+// go through one mailbox, in order. What the loop says and keeps for the daemon after this one stands together
+// (commit), before anything outside can follow from it. What takes time (looking a command up, reading the
 // configuration, writing to a child) runs on the caller's goroutine, before or after its visit
 // to the loop.
 package supervisor
@@ -22,7 +23,7 @@ import (
 	"holdfast/internal/process"
 )
 
-// Hands do what the loop decides. Spawn, Cancel, Signal, WriteStdin and Done are called on the loop
+// Hands do what the loop decides. Spawn, Cancel, Signal, Stage, Send and Done are called on the loop
 // and return at once; what comes of the first three is posted. The others may block and are called
 // on a caller's goroutine.
 type Hands interface {
@@ -33,8 +34,10 @@ type Hands interface {
 	Cancel(spawn uint64)
 	// Signal reports process.SignalFailed for any failure but that there is no such process.
 	Signal(spawn uint64, sig syscall.Signal, group bool)
-	// WriteStdin leaves data for the process to read; an error says that it never will.
-	WriteStdin(spawn uint64, data []byte) error
+	// Stage leaves data for the process to read, from Send on; an error says that it never will. kept tells
+	// that the daemon after this one has what is not sent yet.
+	Stage(spawn uint64, data []byte) (kept bool, err error)
+	Send(spawn uint64)
 	// Done tells that the end of a spawn was noted, and logged: no fact about it matters any more.
 	// It comes once a spawn, and before the next one of that process, and returns at once.
 	Done(spawn uint64)
@@ -43,6 +46,8 @@ type Hands interface {
 	// *process.CommandError.
 	Check(p *config.Process) error
 	ClearLogs(spawn uint64) error
+	// WriteStdin leaves data for the process to read.
+	WriteStdin(spawn uint64, data []byte) error
 	// Adopt takes over, under its number, a spawn that a daemon before this one has left; what has
 	// become of it is posted, Spawned too if that daemon did not know of it yet. It returns at once.
 	Adopt(p *config.Process, spawn uint64)
@@ -63,7 +68,7 @@ type Options struct {
 	Memory Memory
 }
 
-// A Memory outlives this daemon. It is called on the loop.
+// A Memory outlives this daemon. It is called on the loop. What it is told counts from Commit on.
 type Memory interface {
 	// Keep notes what is known of p.
 	Keep(p *config.Process, k Kept)
@@ -72,6 +77,12 @@ type Memory interface {
 	// KeepDaemon notes what is known beside the processes. beginning tells that not all groups have come yet, and
 	// that nothing was started: a daemon after this one begins anew.
 	KeepDaemon(m Mood, nextSerial uint64, beginning bool)
+	// KeepEvent notes an event that a pool has accepted, and EndEvent that it is not needed any more.
+	KeepEvent(pool string, e listener.Saved)
+	EndEvent(pool string, poolSerial uint64)
+	// Commit also logs lines; after a death none is there of which the cause does not count, or the other way
+	// round.
+	Commit(lines []slog.Record)
 }
 
 // Kept is what is kept of a process.
@@ -81,9 +92,11 @@ type Kept struct {
 	// AutoStart: it is about to be started, as its group has just come.
 	AutoStart bool
 
-	// Of an event listener: what it has said last, and the number of its pool's next event.
-	Said       listener.State
-	NextSerial uint64
+	// Of an event listener.
+	Listener   listener.Kept
+	Staged     bool   // what it has in hand is kept by the hands until it is sent
+	NextSerial uint64 // of its pool
+	Events     int    // that its pool has
 }
 
 // A Supervisor owns the groups and their processes. Make it with New, then Run it.
@@ -92,19 +105,22 @@ type Supervisor struct {
 	mail mailbox
 
 	// Owned by the loop from here on.
-	mood       Mood
-	exitCode   int            // of the process that ends the daemon
-	beginning  bool           // not all groups of Run have come
-	parsed     *config.Config // read last; AddGroup takes from here
-	groups     []*group       // by priority, then in the order of their coming
-	lastCame   int            // group.came of the group that came last
-	spawns     map[uint64]*proc
-	lastSpawn  uint64
-	deadlines  deadlines
-	toStop     []*group // in a shutdown: what is still to be stopped, the last one first
-	nextReport time.Time
-	ticks      event.Ticks
-	nextTick   time.Time // zero: nobody listens for TICKs
+	mood        Mood
+	exitCode    int            // of the process that ends the daemon
+	beginning   bool           // not all groups of Run have come
+	parsed      *config.Config // read last; AddGroup takes from here
+	groups      []*group       // by priority, then in the order of their coming
+	lastCame    int            // group.came of the group that came last
+	spawns      map[uint64]*proc
+	lastSpawn   uint64
+	deadlines   deadlines
+	toStop      []*group // in a shutdown: what is still to be stopped, the last one first
+	nextReport  time.Time
+	ticks       event.Ticks
+	nextTick    time.Time     // zero: nobody listens for TICKs
+	said        []slog.Record // for commit
+	uncommitted bool          // Memory was told something since the last commit
+	unsent      []uint64      // spawns that have something staged
 }
 
 // A group is an active group.
@@ -127,6 +143,7 @@ type proc struct {
 	kept    *Kept // what Memory has; nil: nothing
 	// autoStart: it is to be started when all of its group has come.
 	autoStart bool
+	staged    bool // the hands keep the event that it was given last
 	// stopReport is when the log next says that somebody waits for its stop; zero: nobody does.
 	stopReport time.Time
 	index      int  // in deadlines; -1: not there
@@ -158,6 +175,7 @@ func (s *Supervisor) Post(spawn uint64, e process.Event) {
 				s.forget(spawn)
 			}
 		}
+		s.commit()
 	})
 }
 
@@ -194,6 +212,7 @@ func (s *Supervisor) Run(groups []*config.Group) Mood {
 
 // loop carries out what comes, until a shutdown or a restart is done.
 func (s *Supervisor) loop() Mood {
+	defer s.commit()
 	defer s.endPools()
 	defer s.mail.close()
 	timer := time.NewTimer(time.Hour)
@@ -206,6 +225,7 @@ func (s *Supervisor) loop() Mood {
 			return s.mood
 		}
 		s.dispatch()
+		s.commit()
 		if at := s.nextDeadline(); at.IsZero() {
 			timer.Stop()
 		} else {
@@ -233,12 +253,14 @@ func (s *Supervisor) step(p *proc, e process.Event) {
 			s.lastSpawn++
 			p.record.Spawn = s.lastSpawn
 			s.spawns[s.lastSpawn] = p
-			s.keep(p, process.Kill{}) // before there can be a fork
+			s.keep(p, process.Kill{})
+			s.commit() // before there can be a fork
 			s.Hands.Spawn(p.config, s.lastSpawn)
 		case process.CancelSpawn:
 			s.Hands.Cancel(p.record.Spawn)
 		case process.Kill:
 			s.keep(p, a)
+			s.commit()
 			s.Hands.Signal(p.record.Spawn, a.Signal, a.Group)
 		case process.Log:
 			s.log(a.Level, a.Text)
@@ -250,12 +272,13 @@ func (s *Supervisor) step(p *proc, e process.Event) {
 		}
 	}
 	s.keep(p, process.Kill{})
-	p.tellWaiters(p.record.State)
-	s.schedule(p)
 	if end != nil {
 		s.exitCode = end.Code
 		s.setMood(MoodShutdown)
 	}
+	s.commit()
+	p.tellWaiters(p.record.State)
+	s.schedule(p)
 }
 
 // shutdownDone advances the shutdown: the last group of toStop is told to stop, and dropped once

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"syscall"
+	"time"
 
 	"holdfast/internal/dlog"
 	"holdfast/internal/process"
@@ -14,7 +15,12 @@ import (
 // The lines of this file are Supervisor's to the byte (spec process §4.4, §7).
 
 func (s *Supervisor) log(level slog.Level, text string) {
-	s.Log.Log(context.Background(), level, text)
+	ctx := context.Background()
+	if s.Memory == nil {
+		s.Log.Log(ctx, level, text)
+	} else if s.Log.Enabled(ctx, level) {
+		s.said = append(s.said, slog.NewRecord(time.Now(), level, text, 0)) // for commit
+	}
 }
 
 func (s *Supervisor) logWaitingToStop(p *proc) {

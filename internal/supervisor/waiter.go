@@ -129,6 +129,7 @@ func (s *Supervisor) visit(f func() error) error {
 	s.mail.call(func() {
 		if s.mood == MoodRunning {
 			err = f()
+			s.commit()
 		}
 	})
 	return err

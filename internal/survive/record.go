@@ -35,8 +35,7 @@ type record struct {
 	Signal     int    `json:"signal,omitempty"` // about to be sent
 	ToGroup    bool   `json:"toGroup,omitempty"`
 	AutoStart  bool   `json:"autoStart,omitempty"`
-	Said       int    `json:"said,omitempty"`
-	NextSerial uint64 `json:"nextSerial,omitempty"`
+	*Listener
 }
 
 type exit struct {
@@ -83,7 +82,7 @@ func encode(group, name string, k *Kept, limit int) []byte {
 		State: int(r.State), Spawn: r.Spawn, PID: r.PID, Deadline: c.out(r.Deadline),
 		Retries: r.Retries, QuickLives: r.QuickLives, Failures: r.Failures, Starts: r.WindowStarts, Window: c.out(r.WindowBegan), StopSteps: r.StopSteps, Killing: r.Killing, TooQuick: r.TooQuick, LeaderGone: r.LeaderGone,
 		SpawnErr: r.SpawnErr, Started: c.out(r.Started), Stopped: c.out(r.Stopped),
-		Signal: k.Signal.Number, ToGroup: k.Signal.Group, AutoStart: k.AutoStart, Said: k.Said, NextSerial: k.NextSerial,
+		Signal: k.Signal.Number, ToGroup: k.Signal.Group, AutoStart: k.AutoStart, Listener: k.Listener,
 	}
 	if e := r.Exit; e != nil {
 		out.Exit = &exit{e.Code, int(e.Signal), e.Core, e.Unknown}
@@ -91,6 +90,12 @@ func encode(group, name string, k *Kept, limit int) []byte {
 	data, err := json.Marshal(out)
 	if err == nil && len(data) > limit { // the name of a command may be long, and can be found out again
 		out.SpawnErr = ""
+		data, err = json.Marshal(out)
+	}
+	if l := k.Listener; err == nil && len(data) > limit && l != nil { // what is that long is no result
+		less := *l
+		less.Pending, less.Heard = nil, nil
+		out.Listener = &less
 		data, err = json.Marshal(out)
 	}
 	if err != nil || len(data) > limit {
@@ -106,7 +111,7 @@ func decode(data []byte) (e Entry, err error) {
 	}
 	c := newClock()
 	e = Entry{Group: in.Group, Name: in.Name}
-	e.Signal, e.AutoStart, e.Said, e.NextSerial = Signal{in.Signal, in.ToGroup}, in.AutoStart, in.Said, in.NextSerial
+	e.Signal, e.AutoStart, e.Listener = Signal{in.Signal, in.ToGroup}, in.AutoStart, in.Listener
 	e.Record = process.Record{
 		State: process.State(in.State), Spawn: in.Spawn, PID: in.PID, Deadline: c.in(in.Deadline),
 		Retries: in.Retries, QuickLives: in.QuickLives, Failures: in.Failures, WindowStarts: in.Starts, WindowBegan: c.in(in.Window), StopSteps: in.StopSteps, Killing: in.Killing, TooQuick: in.TooQuick, LeaderGone: in.LeaderGone,

@@ -7,8 +7,14 @@
 //
 //	cell    a few words, written where things happen: the kernel puts the pid of a fork there, the
 //	        reaper the exit status before it reaps (package launch)
-//	record  what the loop knows (package process), as JSON; in two halves that are written in turn, so
-//	        that one of them is always whole
+//	record  what the loop knows (package process), as JSON; in two halves, so that the one that was
+//	        committed last is always whole
+//
+// slots for each event that a pool of listeners has accepted and not yet seen processed, and, before the
+// slots, the lines of the daemon's log that are not in their file yet.
+//
+// What the loop knows is kept together: Keep, KeepEvent, EndEvent, KeepDaemon and the loop's own lines (Add)
+// count from the next Commit on, all at once, or not at all.
 //
 // Beside it lies a file with the configuration of these groups: whatever has been written into the
 // configuration files since is for a reread to apply, not for the death of a daemon.
@@ -25,6 +31,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -35,15 +42,18 @@ import (
 )
 
 // Version is that of the file's layout. What a reader does not know of a record it passes over, and
-// what a record lacks is zero: a new field needs no new version.
-const Version = 1
+// what a record lacks is zero: a new field needs no new version. A file of another version is refused while
+// the boot lasts that it was written in.
+const Version = 2
 
 const (
-	headerSize = 4096
+	pageSize   = 4096
+	headerSize = pageSize + ringSize
 	slotSize   = 2048
 	cellSize   = 128
+	kindAt     = cellSize - 8 // in each slot, behind its Cell: what it is
 	halfSize   = (slotSize - cellSize) / 2
-	halfHeader = 16 // length and checksum of 4 bytes each, sequence number of 8
+	halfHeader = 16 // length and checksum of 4 bytes each, number of the commit of 8
 
 	// maxSlots is what room is reserved for, in addresses alone.
 	maxSlots = 1 << 17
@@ -102,7 +112,8 @@ func Check(path string) error {
 // PathFor is the state file of a daemon with this pidfile.
 func PathFor(pidfile string) string { return strings.TrimSuffix(pidfile, ".pid") + ".state" }
 
-// A State is an open state file. Keep and Drop are for the loop's goroutine, Cell for any.
+// A State is an open state file. Cell is for any goroutine, and so are the methods that package dlog calls;
+// the others are for the loop's.
 type State struct {
 	path string
 	f    *os.File
@@ -110,8 +121,17 @@ type State struct {
 	size int
 
 	found       []Entry
+	foundEvents []Event
 	foundDaemon Daemon
 	foundHeader Header
+
+	txn    uint64 // of the last commit; what is kept now gets the next number
+	daemon Daemon // as it will be committed
+	events map[eventID]int
+	parts  int   // slots that events have
+	ended  []int // the first slots of events that end with the next commit
+
+	journal journal
 
 	mu    sync.Mutex
 	slots map[id]int // guarded by mu
@@ -131,11 +151,22 @@ type Entry struct {
 // Kept is what the loop knows of a process.
 type Kept struct {
 	Record    process.Record
-	Signal    Signal // was about to be sent
-	AutoStart bool   // was about to be started, as its group had just come
-	// Of an event listener: its state in the event protocol, and the number of its pool's next event.
-	Said       int
-	NextSerial uint64
+	Signal    Signal    // was about to be sent
+	AutoStart bool      // was about to be started, as its group had just come
+	Listener  *Listener // nil unless it is one
+}
+
+// A Listener is what is kept of an event listener beside its process.
+type Listener struct {
+	Said       int    `json:"said,omitempty"`       // its state in the event protocol
+	Pending    []byte `json:"pending,omitempty"`    // what it has written that says nothing yet
+	Missing    int    `json:"missing,omitempty"`    // of its result
+	Result     []byte `json:"result,omitempty"`     // the first of what is there of it
+	Heard      []byte `json:"heard,omitempty"`      // its last output
+	InHand     uint64 `json:"inHand,omitempty"`     // one more than the pool's number of the event that it has in hand
+	Staged     bool   `json:"staged,omitempty"`     // that event waited outside of the daemon to be written to it
+	NextSerial uint64 `json:"nextSerial,omitempty"` // of its pool
+	Events     int    `json:"events,omitempty"`     // that its pool has
 }
 
 // A Signal is one that the loop had decided on; zero is none.
@@ -145,7 +176,8 @@ type Signal struct {
 }
 
 // Open opens, or makes, the state file and locks it. What a daemon before this one has left in it is
-// in Found. The error is a *HeldError if another daemon is running.
+// in Found. The error is a *HeldError if another daemon is running, and a *VersionError if the file is not to be
+// understood.
 func Open(path string, header Header) (s *State, err error) {
 	header.Version = Version
 	if header.Boot, err = boot(); err != nil {
@@ -166,7 +198,7 @@ func Open(path string, header Header) (s *State, err error) {
 	} else if err != nil {
 		return nil, fmt.Errorf("cannot lock %s: %w", path, err)
 	}
-	s = &State{path: path, f: f, slots: make(map[id]int)}
+	s = &State{path: path, f: f, slots: make(map[id]int), events: make(map[eventID]int)}
 	s.mem, err = unix.Mmap(int(f.Fd()), 0, headerSize+maxSlots*slotSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_NORESERVE)
 	if err != nil {
 		return nil, fmt.Errorf("cannot map %s: %w", path, err)
@@ -178,20 +210,26 @@ func Open(path string, header Header) (s *State, err error) {
 		}
 	}()
 	before, _ := readHeader(f)
-	if before.Boot == header.Boot {
-		if before.Version != Version {
-			return nil, &VersionError{path, before.Version}
-		}
-		s.foundHeader = before
-		err = s.load()
-	} else {
-		err = f.Truncate(0)
+	if before.Boot == header.Boot && before.Version != Version {
+		return nil, &VersionError{path, before.Version}
 	}
+	if before.Boot != header.Boot {
+		if err := f.Truncate(0); err != nil {
+			return nil, err
+		}
+	}
+	info, err := f.Stat()
 	if err != nil {
 		return nil, err
 	}
+	s.size = int(min(info.Size(), int64(len(s.mem))))
 	if err := s.grow(headerSize); err != nil {
 		return nil, err
+	}
+	s.journal.mem = s.mem[:headerSize]
+	if before.Boot == header.Boot {
+		s.foundHeader = before
+		s.load()
 	}
 	return s, s.writeHeader(header)
 }
@@ -217,19 +255,8 @@ type Daemon struct {
 	Beginning  bool   // not all groups had come, and nothing was started
 }
 
-// daemonAt is where it lies in the header's page, behind the header.
-const daemonAt = headerSize - 64
-
 // KeepDaemon notes what is known beside the processes.
-func (s *State) KeepDaemon(d Daemon) {
-	binary.NativeEndian.PutUint64(s.mem[daemonAt:], uint64(int64(d.Mood)))
-	binary.NativeEndian.PutUint64(s.mem[daemonAt+8:], d.NextSerial)
-	beginning := uint64(0)
-	if d.Beginning {
-		beginning = 1
-	}
-	binary.NativeEndian.PutUint64(s.mem[daemonAt+16:], beginning)
-}
+func (s *State) KeepDaemon(d Daemon) { s.daemon = d }
 
 // FoundDaemon is what was kept in the file when it was opened.
 func (s *State) FoundDaemon() Daemon { return s.foundDaemon }
@@ -242,10 +269,10 @@ func (s *State) writeHeader(h Header) error {
 	if err != nil {
 		return err
 	}
-	if len(text) >= daemonAt {
+	if len(text) >= journalAt {
 		return fmt.Errorf("cannot keep state in %s: the configuration's path is too long", s.path)
 	}
-	line := make([]byte, daemonAt)
+	line := make([]byte, journalAt)
 	line[copy(line, text)] = '\n'
 	copy(s.mem, line)
 	return nil
@@ -254,28 +281,31 @@ func (s *State) writeHeader(h Header) error {
 // Found is what was in the file when it was opened.
 func (s *State) Found() []Entry { return s.found }
 
+// Commit makes all that was kept since the last one count, and the lines that were added.
+func (s *State) Commit() {
+	s.txn++
+	s.journal.commit(s.txn, s.daemon)
+	s.freeEnded()
+}
+
 // load reads the slots of the daemon before, and goes on with them.
-func (s *State) load() error {
-	info, err := s.f.Stat()
-	if err != nil {
-		return err
-	}
-	s.size = int(min(info.Size(), int64(len(s.mem))))
+func (s *State) load() {
+	s.txn, s.foundDaemon = s.journal.load()
+	s.daemon = s.foundDaemon
 	s.n = max(0, s.size-headerSize) / slotSize
-	if s.size >= headerSize {
-		at := s.mem[daemonAt:]
-		s.foundDaemon = Daemon{int(int64(binary.NativeEndian.Uint64(at))), binary.NativeEndian.Uint64(at[8:]), binary.NativeEndian.Uint64(at[16:]) != 0}
-	}
+	used := s.loadEvents()
 	for i := range s.n {
+		if used[i] {
+			continue
+		}
 		e, ok := s.read(i)
-		if !ok {
+		if !ok || s.kind(i).Load() != processSlot {
 			s.wipe(i)
 			continue
 		}
 		s.slots[id{e.Group, e.Name}] = i
 		s.found = append(s.found, e)
 	}
-	return nil
 }
 
 // grow gives the file at least size bytes, with the disk's blocks: a full disk must be an error here
@@ -303,7 +333,15 @@ func (s *State) slot(group, name string) (int, error) {
 	if i, ok := s.slots[key]; ok {
 		return i, nil
 	}
-	var i int
+	i, err := s.takeLocked()
+	if err == nil {
+		s.slots[key] = i
+	}
+	return i, err
+}
+
+// takeLocked gives out a slot that is empty. mu is held.
+func (s *State) takeLocked() (i int, err error) {
 	if last := len(s.free) - 1; last >= 0 {
 		i, s.free = s.free[last], s.free[:last]
 	} else {
@@ -317,7 +355,6 @@ func (s *State) slot(group, name string) (int, error) {
 		i = s.n
 		s.n++
 	}
-	s.slots[key] = i
 	return i, nil
 }
 
@@ -342,6 +379,17 @@ func (s *State) Cell(group, name string) (*launch.Cell, error) {
 	return s.cell(i), nil
 }
 
+// What a slot is for.
+const (
+	processSlot = iota
+	eventSlot   // the first of an event
+	moreSlot    // another of it
+)
+
+func (s *State) kind(i int) *atomic.Uint32 {
+	return (*atomic.Uint32)(unsafe.Pointer(&s.bytes(i)[kindAt]))
+}
+
 // Keep notes what is known of a process.
 func (s *State) Keep(group, name string, k *Kept) error {
 	i, err := s.slot(group, name)
@@ -352,17 +400,18 @@ func (s *State) Keep(group, name string, k *Kept) error {
 	if data == nil {
 		return fmt.Errorf("cannot keep the state of %s:%s in %s: its name is too long", group, name, s.path)
 	}
-	a, b := sequence(s.half(i, 0)), sequence(s.half(i, 1))
-	older := s.half(i, 0)
-	if a > b {
-		older = s.half(i, 1)
+	// What was committed last stays.
+	a, b := number(s.half(i, 0)), number(s.half(i, 1))
+	other := s.half(i, 0)
+	if a > b && a <= s.txn || b > s.txn {
+		other = s.half(i, 1)
 	}
 	// Void until it is whole.
-	binary.NativeEndian.PutUint32(older, 0)
-	binary.NativeEndian.PutUint64(older[8:], max(a, b)+1)
-	copy(older[halfHeader:], data)
-	binary.NativeEndian.PutUint32(older[4:], crc32.ChecksumIEEE(older[8:halfHeader+len(data)]))
-	binary.NativeEndian.PutUint32(older, uint32(len(data)))
+	binary.NativeEndian.PutUint32(other, 0)
+	binary.NativeEndian.PutUint64(other[8:], s.txn+1)
+	copy(other[halfHeader:], data)
+	binary.NativeEndian.PutUint32(other[4:], crc32.ChecksumIEEE(other[8:halfHeader+len(data)]))
+	binary.NativeEndian.PutUint32(other, uint32(len(data)))
 	return nil
 }
 
@@ -376,24 +425,29 @@ func content(half []byte) (data []byte, ok bool) {
 	return data, crc32.ChecksumIEEE(half[8:halfHeader+int(n)]) == binary.NativeEndian.Uint32(half[4:])
 }
 
-// sequence is a half's number; 0 is that of one that is not whole.
-func sequence(half []byte) uint64 {
+// number is that of the commit that a half counts from; 0 is that of one that is not whole.
+func number(half []byte) uint64 {
 	if _, ok := content(half); !ok {
 		return 0
 	}
 	return binary.NativeEndian.Uint64(half[8:])
 }
 
-// read takes the newer one of a slot's halves that are whole.
+// read takes what was committed last of a slot, and voids what was not, for its number will be another's.
 func (s *State) read(i int) (e Entry, ok bool) {
-	newer := s.half(i, 0)
-	if sequence(s.half(i, 1)) > sequence(newer) {
-		newer = s.half(i, 1)
+	var last []byte
+	for which := range 2 {
+		h := s.half(i, which)
+		if n := number(h); n > s.txn {
+			binary.NativeEndian.PutUint32(h, 0)
+		} else if n > 0 && (last == nil || n > number(last)) {
+			last = h
+		}
 	}
-	data, ok := content(newer)
-	if !ok {
+	if last == nil {
 		return e, false
 	}
+	data, _ := content(last)
 	e, err := decode(data)
 	e.Cell = *s.cell(i)
 	return e, err == nil
@@ -415,8 +469,9 @@ func (s *State) Drop(group, name string) {
 	}
 }
 
-// Clear forgets all processes.
+// Clear forgets all processes and events.
 func (s *State) Clear() {
+	s.clearEvents()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for key, i := range s.slots {
@@ -427,6 +482,7 @@ func (s *State) Clear() {
 
 // Close gives the file up; it stays, for the next daemon.
 func (s *State) Close() error {
+	s.journal.close()
 	return errors.Join(unix.Munmap(s.mem), s.f.Close())
 }
 

@@ -60,19 +60,26 @@ func TestNextDaemonFindsWhatWasKept(t *testing.T) {
 	keep(t, s, "gone", "gone", process.Record{})
 	s.Drop("gone", "gone")
 	keep(t, s, "idle", "idle", process.Record{})
-	if err := s.Keep("web", "web_00", &Kept{Record: full, Signal: Signal{15, true}, AutoStart: true, Said: 20, NextSerial: 6}); err != nil {
+	last := Kept{Record: full, Signal: Signal{15, true}, AutoStart: true, Listener: &Listener{
+		Said: 20, Pending: []byte("REA"), Missing: 3, Result: []byte("O\xff"), Heard: []byte("x"), InHand: 4, Staged: true, NextSerial: 6, Events: 2}}
+	if err := s.Keep("web", "web_00", &last); err != nil {
 		t.Fatal(err)
 	}
+	s.KeepDaemon(Daemon{Mood: -1, NextSerial: 12, Beginning: true})
+	s.Commit()
 	s.Close()
 
 	next := open(t, path)
 	defer next.Close()
 	want := []Entry{
-		{Group: "web", Name: "web_00", Kept: Kept{Record: full, Signal: Signal{15, true}, AutoStart: true, Said: 20, NextSerial: 6}, Cell: *cell2(7, 8, 9, 99)},
+		{Group: "web", Name: "web_00", Kept: last, Cell: *cell2(7, 8, 9, 99)},
 		{Group: "idle", Name: "idle"},
 	}
 	if d := cmp.Diff(want, next.Found(), about); d != "" {
 		t.Error(d)
+	}
+	if d := next.FoundDaemon(); d != (Daemon{Mood: -1, NextSerial: 12, Beginning: true}) {
+		t.Errorf("found %+v", d)
 	}
 	// What is kept now goes to the same places, and a new one to the free one.
 	c, err := next.Cell("web", "web_00")
@@ -91,6 +98,7 @@ func TestManyProcesses(t *testing.T) {
 	for i := range 1000 {
 		keep(t, s, "g", strings.Repeat("n", 1+i%50)+string(rune('a'+i/50)), process.Record{Spawn: uint64(i)})
 	}
+	s.Commit()
 	s.Close()
 	next := open(t, path)
 	defer next.Close()
@@ -110,6 +118,7 @@ func TestHalfWrittenRecordGivesTheOneBefore(t *testing.T) {
 	s := open(t, path)
 	for n := range uint64(3) {
 		keep(t, s, "g", "p", process.Record{Spawn: n + 1})
+		s.Commit()
 	}
 	// The third record is where the first one was.
 	for at := range 60 {
@@ -149,6 +158,7 @@ func TestFileOfAnotherBootIsVoid(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.state")
 	s := open(t, path)
 	keep(t, s, "g", "p", process.Record{PID: 1})
+	s.Commit()
 	h := header
 	h.Version, h.Boot = Version, "another"
 	s.writeHeader(h)
@@ -171,7 +181,9 @@ func TestFileOfANewerVersionIsRefused(t *testing.T) {
 	h.Version = Version + 1
 	s.writeHeader(h)
 	s.Close()
-	if _, err := Open(path, header); err == nil || !strings.Contains(err.Error(), "version 2") {
+	_, err := Open(path, header)
+	var version *VersionError
+	if !errors.As(err, &version) || !strings.Contains(err.Error(), "version 3, and this supervisord knows 2") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -186,6 +198,7 @@ func TestWhatDoesNotFit(t *testing.T) {
 	if err := s.Keep("g", "n", &Kept{Record: r}); err != nil {
 		t.Error(err)
 	}
+	s.Commit()
 	if e, ok := s.read(s.slots[id{"g", "n"}]); !ok || e.Record.PID != 5 || e.Record.SpawnErr != "" {
 		t.Errorf("got %+v, %v", e, ok)
 	}
@@ -233,6 +246,7 @@ command=/bin/cat
 			keep(t, s, g.Name, g.Processes[i].Name, process.Record{})
 		}
 	}
+	s.Commit()
 	s.Close()
 	next := open(t, path)
 	got, err := next.Groups()
@@ -317,10 +331,14 @@ func FuzzOpen(f *testing.F) {
 	}
 	s.Keep("g", "p", &Kept{Record: process.Record{PID: 5, Spawn: 1}})
 	s.Keep("g", "q", &Kept{Record: process.Record{PID: 6, Spawn: 2}})
+	s.KeepEvent(&Event{Group: "g", PoolSerial: 1, Serial: 3, Type: "TICK_5", Payload: strings.Repeat("x", 3*partSize)})
+	s.Add([]byte("a line\n"))
+	s.Commit()
 	s.Close()
 	seed, _ := os.ReadFile(path)
 	f.Add(seed)
 	f.Add(seed[:headerSize+100])
+	f.Add(seed[:pageSize+5])
 	f.Add([]byte("{}\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		path := filepath.Join(t.TempDir(), "x.state")
@@ -333,9 +351,20 @@ func FuzzOpen(f *testing.F) {
 		for _, e := range s.Found() {
 			Conclude(&e, nil, 5, func(int) (uint64, bool) { return 5, true })
 		}
+		for _, e := range s.FoundEvents() {
+			s.EndEvent(e.Group, e.PoolSerial)
+		}
+		for _, l := range s.Left() {
+			s.Written(l.Mark)
+		}
+		if _, ok := s.Add([]byte("new\n")); !ok {
+			t.Error("no room for a line in an empty ring")
+		}
 		if err := s.Keep("new", "new", &Kept{Record: process.Record{PID: 9}}); err != nil {
 			t.Fatal(err)
 		}
+		s.KeepEvent(&Event{Group: "new", Payload: "payload"})
+		s.Commit()
 		if e, ok := s.read(s.slots[id{"new", "new"}]); !ok || e.Record.PID != 9 {
 			t.Errorf("kept, and read back: %+v, %v", e, ok)
 		}
@@ -347,6 +376,7 @@ func TestDaemon(t *testing.T) {
 	s := open(t, path)
 	want := Daemon{Mood: -1, NextSerial: 7, Beginning: true}
 	s.KeepDaemon(want)
+	s.Commit()
 	s.Close()
 	next := open(t, path)
 	defer next.Close()
