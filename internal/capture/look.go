@@ -23,6 +23,7 @@ type Look struct {
 	Comm            func(data []byte)
 
 	Raw    func(data []byte) // each chunk as it was read
+	Taken  func()            // what was shown so far is out of the pipe: nobody will be shown it again
 	Chunk  func(data []byte) // each chunk, captured or not, never with both in one
 	Syslog func(line string) // each line of what goes into the log
 }
@@ -91,6 +92,13 @@ func (v *view) gone(n int) {
 	}
 	if v.runs = v.runs[1:]; len(v.runs) == 0 {
 		v.runs = nil
+		v.taken()
+	}
+}
+
+func (v *view) taken() {
+	if v.Taken != nil {
+		v.Taken()
 	}
 }
 
@@ -98,6 +106,9 @@ func (v *view) gone(n int) {
 func (v *view) show(dst, p []byte) []byte {
 	if v.Raw != nil {
 		v.Raw(bytes.Clone(p))
+	}
+	if v.reads {
+		v.taken()
 	}
 	return v.with(dst, func() {
 		if v.CaptureMaxBytes > 0 {

@@ -47,6 +47,9 @@ type Options struct {
 	// of one spawn in order and before its Ended is reported. While it waits, that output does. It may be
 	// nil.
 	Output func(spawn uint64, o Output)
+	// Taken tells that what an event listener has written so far, and Output took, will not come again from
+	// a daemon after this one. It may be nil.
+	Taken func(spawn uint64)
 
 	// StdinBroken takes the news that a process has closed its stdin before it read all that WriteStdin
 	// had taken. It is called from any goroutine, and must not block. It may be nil.

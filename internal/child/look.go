@@ -39,6 +39,9 @@ func (r *run) look(cfg config.Log, stderr bool) capture.Look {
 	chunk := inTurn(seen)
 	if protocol {
 		l.Raw = chunk
+		if o.Taken != nil {
+			l.Taken = func() { o.Taken(r.spawn) }
+		}
 		return l
 	}
 	l.Chunk = chunk

@@ -184,6 +184,7 @@ func (d *Daemon) round() (mood supervisor.Mood, err error) {
 		Log:         logger,
 		Report:      func(spawn uint64, e process.Event) { sup.Post(spawn, e) },
 		Output:      func(spawn uint64, o child.Output) { postOutput(sup, spawn, o) },
+		Taken:       func(spawn uint64) { sup.PostOutputTaken(spawn) },
 		StdinBroken: func(spawn uint64, why error) { sup.PostStdinBroken(spawn, why) },
 		ChildLogDir: sv.ChildLogDir,
 		Identifier:  sv.Identifier,

@@ -155,7 +155,7 @@ func (w *world) change(n int, to process.State) {
 }
 
 func (w *world) says(n int, data string) {
-	do := w.pool.Output(n, []byte(data))
+	do := output(w.pool, n, []byte(data))
 	w.same(do, byteByByte(w.twin, n, []byte(data)))
 	w.check(do)
 }

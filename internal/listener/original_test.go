@@ -136,7 +136,7 @@ func randomDay(r *rand.Rand) (d originalDay, lines []string) {
 			}
 			d.Turns = append(d.Turns, [3]any{"say", m, string(latin1)})
 			lines = append(lines, "--", "debug '"+d.Members[m]+"' stdout output:\n"+event.Repr(say))
-			show(p.Output(m, []byte(say)))
+			show(output(p, m, []byte(say)))
 		}
 		show(p.Dispatch(now))
 	}

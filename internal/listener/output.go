@@ -45,7 +45,9 @@ type member struct {
 	pending []byte // output that says nothing yet: part of a READY, or of the line of a RESULT
 	missing int    // how much of the result is still to come
 	result  []byte // its beginning, long enough to tell it from OK
-	heard   string // the last of its output
+	heard   string // the last of its output that may come once more from the next daemon
+	// waitsSince is when it could have been sent an event, but for heard.
+	waitsSince time.Time
 }
 
 // reset is for a process that is started.
@@ -53,8 +55,12 @@ func (m *member) reset() {
 	*m = member{name: m.name, alive: true, state: Acknowledged, missing: noLength}
 }
 
-// eligible tells whether m can be sent an event.
-func (m *member) eligible() bool { return m.running && m.state == Ready && !m.deaf }
+// ready tells whether m wants an event.
+func (m *member) ready() bool { return m.running && m.state == Ready && !m.deaf }
+
+// eligible tells whether m can be sent an event. It is not as long as its READY may be heard once more: with the
+// event it could answer, and the one could not be told from the other.
+func (m *member) eligible() bool { return m.ready() && m.heard == "" }
 
 // remindAt is when the log is to say that m has an event for long; zero: never.
 func (m *member) remindAt() time.Time {

@@ -18,7 +18,7 @@ func busy() *Pool {
 	p := New(Options{Name: "p", Server: "s", BufferSize: 10, Events: event.Subscribe([]string{"EVENT"}), Members: []string{"l"}})
 	p.Changed(0, process.Starting)
 	p.Changed(0, process.Running)
-	p.Output(0, []byte("READY\n"))
+	output(p, 0, []byte("READY\n"))
 	p.Accept(0, event.SupervisorStateChange{})
 	p.Dispatch(time.Time{})
 	return p
@@ -91,7 +91,7 @@ func TestResult(t *testing.T) {
 		{"a line without end", strings.Repeat("x", 1<<20), Unknown, putBack, "'" + strings.Repeat("x", maxLine) + "'"},
 	} {
 		p := busy()
-		whole := p.Output(0, []byte(tt.says))
+		whole := output(p, 0, []byte(tt.says))
 		if p.State(0) != tt.state || fate(p) != tt.event {
 			t.Errorf("%s: got %v, event %s; want %v, %s", tt.rule, p.State(0), fate(p), tt.state, tt.event)
 		}
@@ -108,6 +108,13 @@ func TestResult(t *testing.T) {
 	}
 }
 
+// output is Pool.Output for what is taken at once.
+func output(p *Pool, member int, data []byte) []Action {
+	do := p.Output(member, data)
+	p.Taken(member)
+	return do
+}
+
 func texts(do []Action) string {
 	var b strings.Builder
 	for _, a := range do {
@@ -120,7 +127,7 @@ func texts(do []Action) string {
 
 func byteByByte(p *Pool, member int, data []byte) (do []Action) {
 	for i := range data {
-		do = append(do, p.Output(member, data[i:i+1])...)
+		do = append(do, output(p, member, data[i:i+1])...)
 	}
 	return do
 }
@@ -140,7 +147,7 @@ func TestWriteFailedLater(t *testing.T) {
 		{"it was found to be UNKNOWN meanwhile", "hello\n", Unknown, putBack},
 	} {
 		p := busy()
-		p.Output(0, []byte(tt.says))
+		output(p, 0, []byte(tt.says))
 		p.WriteFailed(0, errClosed)
 		if p.State(0) != tt.state || fate(p) != tt.event {
 			t.Errorf("%s: got %v, event %s; want %v, %s", tt.rule, p.State(0), fate(p), tt.state, tt.event)
@@ -156,7 +163,7 @@ func TestOutputIsNotKept(t *testing.T) {
 	p := busy()
 	for _, piece := range []string{"RES", "ULT 2\nO", "K", "RE", "ADY\n"} {
 		data := []byte(piece)
-		p.Output(0, data)
+		output(p, 0, data)
 		copy(data, bytes.Repeat([]byte("x"), len(data)))
 	}
 	if p.State(0) != Ready || fate(p) != processed {

@@ -19,6 +19,7 @@
 //	if pool.Wants(e.Type()) { do(pool.Accept(serial, e)) }
 //	do(pool.Changed(member, state))   // each process.Changed of a member, after its own event was published
 //	do(pool.Output(member, data))     // of the member's present spawn
+//	pool.Taken(member)                // when no daemon after this one will hear that again
 //	do(pool.Dispatch(now))            // at the end of a turn, and at Deadline
 //	do(pool.End())                    // at last
 //
@@ -204,13 +205,14 @@ func (p *Pool) Dispatch(now time.Time) []Action {
 	sent := false
 	for n := range p.members {
 		m := &p.members[n]
-		if !m.eligible() {
-			continue
-		}
 		front := p.queue.Front()
 		if front == nil || now.Before(front.Value.(*item).due()) {
 			break
 		}
+		if !m.eligible() && !m.waited(now) {
+			continue
+		}
+		m.sentTo()
 		i := p.queue.Remove(front).(*item)
 		i.sent, i.vain = now, false
 		m.event, m.state, m.missing, m.reminded = i, Busy, noLength, false
@@ -249,6 +251,8 @@ func (p *Pool) Deadline() (at time.Time) {
 		earlier(m.remindAt())
 		if front := p.queue.Front(); front != nil && m.eligible() {
 			earlier(front.Value.(*item).due())
+		} else if front != nil && m.ready() && !m.waitsSince.IsZero() {
+			earlier(m.waitsSince.Add(takenWithin))
 		}
 	}
 	return at

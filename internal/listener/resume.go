@@ -82,12 +82,29 @@ func (p *Pool) Restore(now time.Time, kept []Saved, had int) []Action {
 }
 
 // maxHeard is how much of a member's output is remembered: more than it may write for one event and not wait.
-const maxHeard = 64
+const maxHeard = 128
+
+// takenWithin is how long an event waits for Taken: a log on a disk that is full holds up no events.
+const takenWithin = time.Second
 
 func (m *member) hear(data []byte) {
 	heard := m.heard + string(data[max(0, len(data)-maxHeard):])
 	m.heard = heard[max(0, len(heard)-maxHeard):]
 }
+
+// Taken takes the news that no daemon will hear once more what member has written so far.
+func (p *Pool) Taken(member int) { p.members[member].heard = "" }
+
+// waited tells whether m has waited long enough for Taken. It begins to wait.
+func (m *member) waited(now time.Time) bool {
+	if m.ready() && m.waitsSince.IsZero() {
+		m.waitsSince = now
+	}
+	return m.ready() && !now.Before(m.waitsSince.Add(takenWithin))
+}
+
+// sentTo notes that m is sent an event: what it writes from now on is new.
+func (m *member) sentTo() { m.heard, m.resumed, m.waitsSince = "", false, time.Time{} }
 
 // withoutEcho takes off what the daemon before had heard already, and died before it could take it out of the
 // pipe.

@@ -43,7 +43,7 @@ func TestResume(t *testing.T) {
 		p := poolOf("m")
 		p.Resume(0, row.state, row.kept, 7)
 		p.Restore(time.Now(), nil, 0)
-		p.Output(0, []byte(row.says))
+		output(p, 0, []byte(row.says))
 		if got := p.State(0); got != row.want {
 			t.Errorf("%s: state %v, want %v", row.name, got, row.want)
 		}
@@ -96,10 +96,10 @@ func TestRestore(t *testing.T) {
 		queue int
 		next  string // is sent to the other one
 	}{
-		{"it answers OK", func(p *Pool) []Action { return p.Output(0, []byte("RESULT 2\nOK")) }, 3, "poolserial:1 "},
-		{"it answers FAIL", func(p *Pool) []Action { return p.Output(0, []byte("RESULT 4\nFAIL")) }, 4, "poolserial:0 "},
+		{"it answers OK", func(p *Pool) []Action { return output(p, 0, []byte("RESULT 2\nOK")) }, 3, "poolserial:1 "},
+		{"it answers FAIL", func(p *Pool) []Action { return output(p, 0, []byte("RESULT 4\nFAIL")) }, 4, "poolserial:0 "},
 		{"it ends", func(p *Pool) []Action { return p.Changed(0, process.Exited) }, 4, "poolserial:0 "},
-		{"it writes nonsense", func(p *Pool) []Action { return p.Output(0, []byte("what?\n")) }, 4, "poolserial:0 "},
+		{"it writes nonsense", func(p *Pool) []Action { return output(p, 0, []byte("what?\n")) }, 4, "poolserial:0 "},
 		{"its stdin is closed", func(p *Pool) []Action { return p.WriteFailed(0, fmt.Errorf("closed")) }, 4, "poolserial:0 "},
 	} {
 		kept := make(memory)
@@ -108,7 +108,7 @@ func TestRestore(t *testing.T) {
 			kept.perform(p.Changed(m, process.Starting))
 			kept.perform(p.Changed(m, process.Running))
 		}
-		kept.perform(p.Output(0, []byte("READY\n")))
+		kept.perform(output(p, 0, []byte("READY\n")))
 		for i := range 4 {
 			kept.perform(p.Accept(uint64(10+i), event.RemoteCommunication{Kind: "k", Data: fmt.Sprint("n", i)}))
 		}
@@ -128,7 +128,7 @@ func TestRestore(t *testing.T) {
 		if c := next.Counts(); c.Queued != row.queue || c.InFlight != 0 || len(kept) != row.queue {
 			t.Errorf("%s: %+v, and %d kept", row.name, c, len(kept))
 		}
-		kept.perform(next.Output(1, []byte("READY\n")))
+		kept.perform(output(next, 1, []byte("READY\n")))
 		if said := kept.perform(next.Dispatch(time.Now())); !strings.Contains(said[0], "to 1: ver:3.0") || !strings.Contains(said[0], row.next) {
 			t.Errorf("%s: %v", row.name, said)
 		}
@@ -153,5 +153,45 @@ func TestRestoreTellsWhatIsLost(t *testing.T) {
 	}
 	if n := p.Counts().Discarded; n != 3 {
 		t.Errorf("%d lost", n)
+	}
+}
+
+// What a listener has written, and no daemon has taken out of the pipe, can come once more: it is sent nothing
+// meanwhile, so that the same text behind that is an answer. A log that takes nothing holds it up for a second.
+func TestNoEventBeforeTheOutputIsTaken(t *testing.T) {
+	now := time.Now()
+	sent := func(p *Pool) bool {
+		return slices.ContainsFunc(p.Dispatch(now), func(a Action) bool { _, ok := a.(Write); return ok })
+	}
+	p := poolOf("m")
+	p.Changed(0, process.Starting)
+	p.Changed(0, process.Running)
+	p.Accept(0, event.Tick{Period: 5})
+	p.Accept(1, event.Tick{Period: 5})
+	p.Output(0, []byte("READY\n"))
+	if sent(p) || p.Kept(0).Heard != "READY\n" {
+		t.Errorf("sent before its READY was taken; heard %q", p.Kept(0).Heard)
+	}
+	if at := p.Deadline(); !at.Equal(now.Add(takenWithin)) {
+		t.Errorf("the deadline is in %v", at.Sub(now))
+	}
+	p.Taken(0)
+	if !sent(p) || p.Kept(0).Heard != "" {
+		t.Error("not sent")
+	}
+
+	next := poolOf("m")
+	next.Resume(0, process.Running, p.Kept(0), 2)
+	next.Restore(now, []Saved{{Event: event.Tick{Period: 5}}, {Event: event.Tick{Period: 5}, PoolSerial: 1}}, 2)
+	next.Output(0, []byte("RESULT 2\nOKREADY\n"))
+	if c := next.Counts(); c.Processed != 1 || next.State(0) != Ready {
+		t.Errorf("%+v, %v", c, next.State(0))
+	}
+	if sent(next) {
+		t.Error("sent before it was taken")
+	}
+	now = now.Add(takenWithin)
+	if !sent(next) {
+		t.Error("not sent after a while")
 	}
 }

@@ -160,7 +160,7 @@ func (sc *scene) member(name, what string) {
 		if err != nil {
 			sc.t.Fatalf("%s: %v", quoted, err)
 		}
-		sc.carryOut(sc.pool.Output(n, []byte(text)))
+		sc.carryOut(output(sc.pool, n, []byte(text)))
 		return
 	}
 	for _, s := range states {

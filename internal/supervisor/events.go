@@ -33,6 +33,18 @@ func (s *Supervisor) PostOutput(spawn uint64, ch event.Channel, comm bool, data 
 	})
 }
 
+// PostOutputTaken brings the news that what an event listener has written so far is not there any more for a
+// daemon after this one. It never blocks.
+func (s *Supervisor) PostOutputTaken(spawn uint64) {
+	s.mail.put(func() {
+		if p := s.spawns[spawn]; p != nil && p.group.pool != nil {
+			p.group.pool.Taken(p.member)
+			s.keep(p, process.Kill{})
+			s.commit()
+		}
+	})
+}
+
 // PostStdinBroken brings the news that the process that was spawned under the number spawn has closed its
 // stdin before all that was written to it has arrived. It never blocks.
 func (s *Supervisor) PostStdinBroken(spawn uint64, why error) {

@@ -264,6 +264,7 @@ func (sc *scene) do(command string) {
 		sc.listener(args)
 	case "output": // output NAME TEXT: what a process has written, with \n for a newline
 		sc.sup.PostOutput(sc.number(arg(0)), event.Stdout, false, []byte(strings.ReplaceAll(strings.Join(args[1:], " "), `\n`, "\n")))
+		sc.sup.PostOutputTaken(sc.number(arg(0)))
 	case "captured": // captured NAME TEXT: what stood between capture tokens
 		sc.sup.PostOutput(sc.number(arg(0)), event.Stderr, true, []byte(strings.Join(args[1:], " ")))
 	case "remote": // remote KIND DATA
