@@ -26,6 +26,7 @@ type world struct {
 	closed    map[int]bool   // members to whom a write has failed since their start
 	processes []process.State
 	now       time.Time
+	kept      map[uint64]bool // the events that a next daemon would have
 }
 
 // both makes a call on the pool and on its twin.
@@ -43,6 +44,15 @@ func (w *world) same(do, twin []Action) {
 
 func (w *world) check(do []Action) {
 	for _, a := range do {
+		switch a := a.(type) {
+		case Keep:
+			w.kept[a.PoolSerial] = true
+		case Drop:
+			if !w.kept[a.PoolSerial] {
+				w.t.Fatalf("event %d is dropped and was not kept", a.PoolSerial)
+			}
+			delete(w.kept, a.PoolSerial)
+		}
 		wr, ok := a.(Write)
 		if !ok {
 			continue
@@ -69,6 +79,9 @@ func (w *world) check(do []Action) {
 	c := w.pool.Counts()
 	if c.Accepted != uint64(w.events) || c.Accepted != c.Processed+c.Discarded+uint64(c.Queued+c.InFlight) {
 		w.t.Fatalf("%d events: %+v", w.events, c)
+	}
+	if len(w.kept) != c.Queued+c.InFlight {
+		w.t.Fatalf("%d events are kept: %+v", len(w.kept), c)
 	}
 	if c.Queued > w.pool.o.BufferSize {
 		w.t.Fatalf("too many are queued: %+v", c)
@@ -172,7 +185,7 @@ func FuzzPool(f *testing.F) {
 		o := Options{Name: "pool", Server: "s", BufferSize: 1 + int(script[0]>>2)%8,
 			Events: event.Subscribe([]string{"EVENT"}), Members: members}
 		w := &world{t: t, pool: New(o), twin: New(o), pieces: bytes.Split(output, []byte{0}),
-			inFlight: map[int]string{}, unknown: map[int]bool{}, closed: map[int]bool{},
+			inFlight: map[int]string{}, unknown: map[int]bool{}, closed: map[int]bool{}, kept: map[uint64]bool{},
 			processes: make([]process.State, len(members))}
 		for _, b := range script[1:] {
 			w.act(b)

@@ -241,3 +241,57 @@ func BenchmarkEvent(b *testing.B) {
 		s.Commit()
 	}
 }
+
+// FuzzJournal does what the fuzzer says and is killed after any of it: what counts comes back in order, whatever
+// stands in the ring beside it.
+func FuzzJournal(f *testing.F) {
+	f.Add([]byte("a\x05p\x00a\xffw\x01k\x00a\x10a\x20p\x00k\x00"), []byte("old"))
+	f.Add(bytes.Repeat([]byte("a\xffa\xfep\x00w\x01"), 400), []byte{})
+	f.Fuzz(func(t *testing.T, ops, old []byte) {
+		mem := make([]byte, headerSize)
+		copy(mem[journalAt:], old) // a file that no daemon has written
+		s := &State{journal: journal{mem: mem}}
+		s.txn, _ = s.journal.load()
+		for _, l := range s.Left() {
+			s.Written(l.Mark)
+		}
+		type line struct {
+			text string
+			mark uint64
+		}
+		var counts, added []line
+		for n := 0; n+1 < len(ops); n += 2 {
+			switch arg := int(ops[n+1]); ops[n] {
+			case 'a':
+				text := strings.Repeat(string(rune('a'+n%26)), arg*arg)
+				if mark, ok := s.Add([]byte(text)); ok {
+					added = append(added, line{text, mark})
+				}
+			case 'p':
+				s.Publish()
+				counts, added = append(counts, added...), nil
+			case 'c':
+				s.Commit()
+				counts, added = append(counts, added...), nil
+			case 'w':
+				if arg = min(arg, len(counts)); arg > 0 {
+					s.Begin(counts[arg-1].mark, dlog.Place{})
+					s.Written(counts[arg-1].mark)
+					counts = counts[arg:]
+				}
+			case 'k':
+				s, added = &State{journal: journal{mem: mem}}, nil
+				s.txn, _ = s.journal.load()
+				left := s.Left()
+				if len(left) != len(counts) {
+					t.Fatalf("%d lines, want %d", len(left), len(counts))
+				}
+				for i, l := range left {
+					if string(l.Text) != counts[i].text || l.Mark != counts[i].mark {
+						t.Fatalf("line %d is of %d bytes, mark %d; want %d, %d", i, len(l.Text), l.Mark, len(counts[i].text), counts[i].mark)
+					}
+				}
+			}
+		}
+	})
+}
