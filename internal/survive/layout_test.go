@@ -25,14 +25,14 @@ const recorded = "testdata/v2.state.gz"
 
 // What is in the recorded file.
 var (
-	layoutDaemon  = Daemon{Mood: 1, NextSerial: 41}
+	layoutDaemon  = Daemon{Mood: 1, NextSerial: 41, Beginning: true}
 	layoutEntries = []Entry{
 		{Group: "web", Name: "web_00",
 			Kept: Kept{Record: process.Record{State: process.Running, Spawn: 7, PID: 99, QuickLives: 2}},
 			Cell: launch.Cell{Spawn: 7, Begun: 8, Start: 9, PID: 99, Parent: 3, Grandparent: 2, Pipes: [3]uint64{4, 5, 6}}},
 		{Group: "web", Name: "web_01",
 			Kept: Kept{Record: process.Record{State: process.Stopping, Spawn: 8, PID: 100, Killing: true, LeaderGone: true, Retries: 1, TooQuick: true,
-				Exit: &process.ExitStatus{Code: 1, Signal: syscall.SIGTERM, Core: true, Unknown: true}, SpawnErr: "why"}, Signal: Signal{15, true}},
+				Exit: &process.ExitStatus{Code: 1, Signal: syscall.SIGTERM, Core: true, Unknown: true}, SpawnErr: "why"}, Signal: Signal{15, true}, AutoStart: true},
 			Cell: launch.Cell{Spawn: 8, PID: 100, Ended: 1, Code: 3, Signal: 4, Core: 1, Unknown: 1}},
 		{Group: "ears", Name: "ears",
 			Kept: Kept{Record: process.Record{State: process.Running, Spawn: 9, PID: 101}, Listener: &Listener{Said: 20, Pending: []byte("RES"),
