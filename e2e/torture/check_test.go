@@ -15,10 +15,6 @@ import (
 	"holdfast/client"
 )
 
-// strictLog is whether the main log must have every line. Till lines of a daemon that is killed are kept
-// for the next one, the last ones may be missing; none may be wrong or twice in any case.
-const strictLog = false
-
 // A record is what is known of a program when all is over.
 type record struct {
 	*program
@@ -193,15 +189,6 @@ func (t telling) said() time.Time {
 	return at.Add(time.Millisecond)
 }
 
-// killedBetween tells whether anything of supervisord was killed between two moments.
-func (s *session) killedBetween(from, to time.Time) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.ContainsFunc(s.history, func(a action) bool {
-		return strings.HasPrefix(a.text, "kill -9 ") && a.at.After(from.Add(-time.Second)) && a.at.Before(to)
-	})
-}
-
 // mainLog is what the main log tells of each program, when it says anything of it, and all of it.
 func (s *session) mainLog() (map[string][]telling, map[string][]uint64, string) {
 	data, err := os.ReadFile(s.dir + "/supervisord.log")
@@ -239,39 +226,26 @@ func (s *session) checkTold(r *record, tellings []telling) {
 	at := -1         // index in leaders of the life that is spoken of
 	open := false    // its end is not told yet
 	strange := false // it is one that was killed before it noted anything
-	skip := func(to int) bool {
-		if strictLog && to > at+1 {
-			s.fail(r.name, "nothing tells of the start of %s", r.describe(r.leaders[at+1]))
-			return false
-		}
-		return true
-	}
-	var last telling
 	for _, t := range tellings {
-		// A daemon that is killed between saying a line and noting what it is about leaves it to the next one to say.
-		again := !strictLog && t.what == last.what && t.pid == last.pid && t.status == last.status && s.killedBetween(last.said(), t.said())
-		last = t
 		if t.what == "spawned" {
-			if strictLog && open {
+			if open {
 				s.failAt(r.name, t.said(), "%q, and no line tells the end of the one before", t.text)
 				return
 			}
 			i := slices.IndexFunc(r.leaders[at+1:], func(n int) bool { return int(r.life(n).PID) == t.pid })
 			if i < 0 {
 				if at >= 0 && !strange && int(r.life(r.leaders[at]).PID) == t.pid {
-					if again {
-						continue
-					}
 					s.failAt(r.name, t.said(), "told twice: %q", t.text)
 					return
 				}
 				strange, open = true, true
 				continue
 			}
-			if !skip(at + 1 + i) {
+			if i > 0 {
+				s.failAt(r.name, t.said(), "nothing tells of the start of %s", r.describe(r.leaders[at+1]))
 				return
 			}
-			at, open, strange = at+1+i, true, false
+			at, open, strange = at+1, true, false
 			continue
 		}
 		if strange && open && (!strings.HasPrefix(t.status, "exit status ") || t.status == "exit status unknown") {
@@ -282,26 +256,12 @@ func (s *session) checkTold(r *record, tellings []telling) {
 			open = false
 			continue
 		}
-		if !open && again {
-			continue
+		about := "no life"
+		if at >= 0 {
+			about = r.describe(r.leaders[at])
 		}
-		// The lines between may be lost.
-		i := -1
-		if !strictLog && !(open && t.status == "exit status unknown") {
-			i = slices.IndexFunc(r.leaders[at+1:], func(n int) bool { return s.fits(r, n, t) })
-		}
-		if i < 0 && !strictLog && !strings.HasPrefix(t.status, "exit status ") && t.what == "stopped" {
-			continue // of one that was killed before it noted anything, and whose start is lost
-		}
-		if i < 0 {
-			about := "no life"
-			if at >= 0 {
-				about = r.describe(r.leaders[at])
-			}
-			s.failAt(r.name, t.said(), "wrong, or told twice: %q\n  after %s, open %v", t.text, about, open)
-			return
-		}
-		at, open, strange = at+1+i, false, false
+		s.failAt(r.name, t.said(), "wrong, or told twice: %q\n  after %s, open %v", t.text, about, open)
+		return
 	}
 }
 
