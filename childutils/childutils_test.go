@@ -184,6 +184,7 @@ func newDaemon() *daemon {
 
 func (d *daemon) Write(p []byte) (int, error) {
 	d.pool.Output(0, p)
+	d.pool.Taken(0)
 	return len(p), nil
 }
 

@@ -103,6 +103,20 @@ const (
 	originalCtl    = "/usr/bin/supervisorctl"
 )
 
+// names tells whether text has the path of dir, or of something in it, and not of a neighbour with a longer name.
+func names(text, dir string) bool {
+	for {
+		_, rest, found := strings.Cut(text, dir)
+		if !found {
+			return false
+		}
+		if rest == "" || strings.ContainsRune("/\x00:,; \"'\n", rune(rest[0])) {
+			return true
+		}
+		text = rest
+	}
+}
+
 // killAll ends what a script has left: every process whose environment or command line names its
 // directories.
 func killAll(dirs ...string) {
@@ -117,7 +131,7 @@ func killAll(dirs ...string) {
 			environ, _ := os.ReadFile(filepath.Join("/proc", e.Name(), "environ"))
 			cmdline, _ := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline"))
 			for _, dir := range dirs {
-				if len(cmdline) > 0 && strings.Contains(string(environ)+string(cmdline), dir) {
+				if names(string(environ)+string(cmdline), dir) && len(cmdline) > 0 {
 					found = true
 					syscall.Kill(pid, syscall.SIGKILL)
 				}
