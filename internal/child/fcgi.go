@@ -143,8 +143,13 @@ func (m *Manager) checkSockets(g *config.Group) error {
 
 func (s *sockets) take(cfg *config.FastCGI) *hold {
 	h := &hold{cfg: cfg, ready: make(chan struct{})}
+	// Not when its turn comes: what nobody has taken when all is adopted is closed.
+	fd, ok := s.takenOver(cfg.Socket)
+	if !ok {
+		fd = -1
+	}
 	s.ask(cfg.Socket, func(k *socket) {
-		h.fd, h.err = k.take(cfg, s)
+		h.fd, h.err = k.take(cfg, s, fd)
 		close(h.ready)
 	})
 	return h
@@ -201,12 +206,12 @@ func (s *sockets) run(k *socket) {
 	}
 }
 
-func (k *socket) take(cfg *config.FastCGI, s *sockets) (int, error) {
+// take opens the socket, or goes on with fd, if that is one.
+func (k *socket) take(cfg *config.FastCGI, s *sockets, fd int) (int, error) {
 	switch {
 	case k.refs == 0:
-		fd, ok := s.takenOver(k.url)
 		var file os.FileInfo
-		if ok {
+		if fd >= 0 {
 			file = fileOf(k.url)
 		} else {
 			s.log.Info("Creating socket " + k.url)

@@ -342,3 +342,33 @@ func TestCloseClosesTheSockets(t *testing.T) {
 		return len(k.sockets.all) == 0 && len(k.sockets.held) == 0
 	})
 }
+
+// What nobody has taken when the loop has adopted all is closed: a socket's goroutine may come to it later.
+func TestASocketOfADaemonBeforeIsTakenAtOnce(t *testing.T) {
+	k, cfg, lines := socketRig(t)
+	theirs, _, err := listen(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := map[string]int{cfg.Socket: theirs}
+	k.sockets.takenOver = func(url string) (int, bool) {
+		fd, ok := left[url]
+		delete(left, url)
+		return fd, ok
+	}
+	late := make(chan struct{})
+	k.sockets.ask(cfg.Socket, func(*socket) { <-late })
+	first, second := k.sockets.take(cfg), k.sockets.take(cfg)
+	clear(left)
+	close(late)
+	for _, h := range []*hold{first, second} {
+		if <-h.ready; h.err != nil || h.fd != theirs {
+			t.Errorf("got fd %d (%v), want the %d of the daemon before", h.fd, h.err, theirs)
+		}
+	}
+	k.sockets.drop(first)
+	<-k.sockets.drop(second)
+	if got := lines.read(); strings.Contains(got, "Creating") {
+		t.Errorf("the log says %q", got)
+	}
+}
