@@ -44,6 +44,8 @@ type Daemon struct {
 	unkept  sync.Once // says that the state file can't take all
 	guarded bool      // the guard is listened to
 	since   time.Time
+	program string // path of the one that runs, and of the one that is installed there later
+	home    int    // fd of the directory that the guard was started in, where paths of the command line begin
 
 	cfg       *config.Config                // of this round
 	ran       *config.Config                // of the last round that came up

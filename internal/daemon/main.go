@@ -17,6 +17,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"holdfast/internal/config"
 	"holdfast/internal/guard"
 	"holdfast/internal/launch"
@@ -65,6 +67,8 @@ func Main(argv []string, stdout, stderr *os.File) int {
 	// Differs: the original passes on what a service manager has meant for it alone.
 	environ := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, sdnotify.Env+"=") })
 	d := &Daemon{path: path, flags: flags, environ: environ, stdout: stdout, stderr: stderr, ready: ready, link: link, since: time.Now()}
+	d.program = ownPath(argv0)
+	d.home, _ = unix.Open(".", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0) // -1 if this user may not look into it
 	cfg, err := d.firstConfig()
 	if err != nil {
 		return usage(stderr, argv0, err)

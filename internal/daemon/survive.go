@@ -302,6 +302,7 @@ func (d *Daemon) guardGone() {
 	d.hands.Settle()
 	d.held.mu.Lock() // nothing is forked any more: it would have to be held before
 	defer d.held.mu.Unlock()
+	_ = unix.Fchdir(d.home) // the next daemon has the same command line
 	err := guard.Become(os.Args, d.held.copies())
 	logger.Log(context.Background(), dlog.Crit, "cannot put another one in its place: "+err.Error())
 }

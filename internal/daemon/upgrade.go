@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
+	"unicode"
 
 	"golang.org/x/sys/unix"
 
@@ -59,10 +59,13 @@ func (d *Daemon) upgrade(ctx context.Context, program string, listeners []*httpd
 		return errors.New("there is no state file, so no other supervisord could take over; the log says why")
 	}
 	if program == "" {
-		program = d.program()
+		program = d.program
 	}
-	if !filepath.IsAbs(program) {
-		return fmt.Errorf("%s is no absolute path", program)
+	if program != d.program {
+		var err error
+		if program, err = trusted(program, os.Geteuid()); err != nil {
+			return err
+		}
 	}
 	version, err := d.rehearsal(ctx, program)
 	if err != nil {
@@ -86,12 +89,6 @@ func (d *Daemon) upgrade(ctx context.Context, program string, listeners []*httpd
 	return nil
 }
 
-// program is the path of what this process executes, or of what lies there by now.
-func (d *Daemon) program() string {
-	path, _ := os.Readlink("/proc/self/exe")
-	return strings.TrimSuffix(path, " (deleted)")
-}
-
 // rehearsal asks a program whether it could take over, and returns its version.
 func (d *Daemon) rehearsal(ctx context.Context, program string) (version string, err error) {
 	if err := unix.Access(program, unix.X_OK); err != nil {
@@ -112,8 +109,8 @@ func (d *Daemon) rehearsal(ctx context.Context, program string) (version string,
 	p, err := launch.Start(launch.Spec{
 		Path: program, Args: append([]string{os.Args[0], rehearse}, os.Args[1:]...), Env: d.environ,
 		Files: [3]int{running, int(w.Fd()), int(w.Fd())},
-		// Where the next daemon will be started: paths may be relative.
-		Dir: fmt.Sprintf("/proc/%d/cwd", d.pid()), DirSet: true,
+		// Where the next daemon will be started: paths may be relative. Where this user may not look, they can't be.
+		Dir: fmt.Sprintf("/proc/%d/cwd", d.pid()), DirSet: d.home >= 0,
 		Exited: func(s process.ExitStatus, _ bool) { ended <- s },
 	})
 	w.Close()
@@ -122,8 +119,9 @@ func (d *Daemon) rehearsal(ctx context.Context, program string) (version string,
 	}
 	said := make(chan string, 1)
 	go func() {
-		text, _ := io.ReadAll(io.LimitReader(r, 16<<10))
-		said <- strings.TrimSpace(string(text))
+		text, _ := io.ReadAll(io.LimitReader(r, 4<<10))
+		said <- printable(string(text))
+		_, _ = io.Copy(io.Discard, r) // who has more to say must get to the end of it
 	}()
 	limit := time.NewTimer(rehearsalLimit)
 	defer limit.Stop()
@@ -142,11 +140,22 @@ func (d *Daemon) rehearsal(ctx context.Context, program string) (version string,
 	version, ready := strings.CutPrefix(text, readyWord)
 	switch {
 	case ready && status == process.ExitStatus{}:
+		version, _, _ = strings.Cut(version, "\n")
 		return version, nil
 	case text == "":
 		text = "it said nothing"
 	}
 	return "", fmt.Errorf("%s can't take over (%s): %s", program, status, text)
+}
+
+// printable is a text for the log and for terminals, whatever it was.
+func printable(text string) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if r == '\n' || r == ' ' || unicode.IsGraphic(r) {
+			return r
+		}
+		return '?'
+	}, text))
 }
 
 // rehearseMain is supervisord when it is asked whether it could take over from the one whose configuration is
@@ -241,7 +250,7 @@ func has(c *config.Config, s config.Server) bool {
 // Info is for the API (rpc.Daemon).
 func (f faceOf) Info() rpc.DaemonInfo {
 	d := f.d
-	info := rpc.DaemonInfo{Version: Version, PID: d.pid(), Daemon: os.Getpid(), Since: d.since.Unix(), Program: d.program(), Config: d.path}
+	info := rpc.DaemonInfo{Version: Version, PID: d.pid(), Daemon: os.Getpid(), Since: d.since.Unix(), Program: d.program, Config: d.path}
 	if d.link != nil {
 		info.Trouble = d.link.Why()
 	}
