@@ -181,10 +181,9 @@ func (d *Daemon) resume() supervisor.Mood {
 			}
 			return keptOf(&e.Kept), true
 		},
-		Events:     func(pool string) []listener.Saved { return p.events[pool] },
-		Mood:       supervisor.Mood(found.Mood),
-		NextSerial: found.NextSerial,
-		Adopted:    func() { d.followRest(); d.watchGuard() },
+		Events:  func(pool string) []listener.Saved { return p.events[pool] },
+		Daemon:  supervisor.KeptDaemon{Mood: supervisor.Mood(found.Mood), NextSerial: found.NextSerial, ExitCode: found.ExitCode},
+		Adopted: func() { d.followRest(); d.watchGuard() },
 	})
 }
 
@@ -451,8 +450,8 @@ func keptOf(k *survive.Kept) supervisor.Kept {
 
 func (m memory) Forget(p *config.Process) { m.d.state.Drop(p.Group, p.Name) }
 
-func (m memory) KeepDaemon(mood supervisor.Mood, nextSerial uint64, beginning bool) {
-	m.d.state.KeepDaemon(survive.Daemon{Mood: int(mood), NextSerial: nextSerial, Beginning: beginning})
+func (m memory) KeepDaemon(k supervisor.KeptDaemon) {
+	m.d.state.KeepDaemon(survive.Daemon{Mood: int(k.Mood), NextSerial: k.NextSerial, Beginning: k.Beginning, ExitCode: k.ExitCode})
 }
 
 // What the file has no room for the next daemon tells as lost.

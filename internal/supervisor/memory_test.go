@@ -31,9 +31,9 @@ func (sc *scene) remembers() Memory {
 	return sc.memory
 }
 
-func (m *memory) Keep(*config.Process, Kept)    { m.uncounted++ }
-func (m *memory) Forget(*config.Process)        { m.uncounted++ }
-func (m *memory) KeepDaemon(Mood, uint64, bool) { m.uncounted++ }
+func (m *memory) Keep(*config.Process, Kept) { m.uncounted++ }
+func (m *memory) Forget(*config.Process)     { m.uncounted++ }
+func (m *memory) KeepDaemon(KeptDaemon)      { m.uncounted++ }
 
 func (m *memory) KeepEvent(pool string, e listener.Saved) {
 	m.uncounted++

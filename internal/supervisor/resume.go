@@ -12,11 +12,10 @@ import (
 
 // A Past is what a daemon before this one has left.
 type Past struct {
-	Groups     []*config.Group
-	Kept       func(p *config.Process) (Kept, bool)
-	Events     func(pool string) []listener.Saved
-	Mood       Mood
-	NextSerial uint64
+	Groups []*config.Group
+	Kept   func(p *config.Process) (Kept, bool)
+	Events func(pool string) []listener.Saved
+	Daemon KeptDaemon
 	// Adopted is called when the hands know of all that is adopted; it must return at once.
 	Adopted func()
 }
@@ -24,7 +23,7 @@ type Past struct {
 // Resume goes on, as Run does, where a daemon before this one was when it ended. Nothing is started that
 // was not under way or about to be, and nobody is told of what has been told already.
 func (s *Supervisor) Resume(past Past) Mood {
-	*s.Serial = event.SerialFrom(past.NextSerial)
+	*s.Serial = event.SerialFrom(past.Daemon.NextSerial)
 	var left []*proc
 	for _, cfg := range past.Groups {
 		left = append(left, s.insertWith(cfg, &past).procs...)
@@ -40,12 +39,13 @@ func (s *Supervisor) Resume(past Past) Mood {
 		}
 		s.schedule(p)
 	}
+	s.exitCode = past.Daemon.ExitCode
 	past.Adopted()
 	s.keepDaemon()
 	for _, g := range slices.Clone(s.groups) {
 		s.autostart(g)
 	}
-	s.setMood(past.Mood)
+	s.setMood(past.Daemon.Mood)
 	return s.loop()
 }
 
@@ -105,6 +105,6 @@ func (s *Supervisor) commit() {
 func (s *Supervisor) keepDaemon() {
 	if s.Memory != nil {
 		s.uncommitted = true
-		s.Memory.KeepDaemon(s.mood, s.Serial.Peek(), s.beginning)
+		s.Memory.KeepDaemon(KeptDaemon{s.mood, s.Serial.Peek(), s.beginning, s.exitCode})
 	}
 }

@@ -14,13 +14,15 @@ import (
 // kept is a Memory that holds what it was told last.
 type kept struct {
 	procs     map[string]Kept
-	beginning []bool // as it was told, in order
+	beginning []bool       // as it was told, in order
+	daemon    []KeptDaemon // too
 }
 
 func (k *kept) Keep(p *config.Process, now Kept) { k.procs[p.Name] = now }
 func (k *kept) Forget(p *config.Process)         { delete(k.procs, p.Name) }
-func (k *kept) KeepDaemon(_ Mood, _ uint64, beginning bool) {
-	k.beginning = append(k.beginning, beginning)
+func (k *kept) KeepDaemon(d KeptDaemon) {
+	k.beginning = append(k.beginning, d.Beginning)
+	k.daemon = append(k.daemon, d)
 }
 func (k *kept) KeepEvent(string, listener.Saved) {}
 func (k *kept) EndEvent(string, uint64)          {}
@@ -44,7 +46,7 @@ func TestAGroupThatWasBeingAddedIsStarted(t *testing.T) {
 			s.Resume(Past{
 				Groups:  []*config.Group{g},
 				Kept:    func(p *config.Process) (Kept, bool) { k, ok := past[p.Name]; return k, ok },
-				Mood:    MoodRunning,
+				Daemon:  KeptDaemon{Mood: MoodRunning},
 				Adopted: func() {},
 			})
 			close(over)
@@ -91,5 +93,20 @@ func TestNothingIsStartedBeforeAllGroupsAreNoted(t *testing.T) {
 			s.Post(sc.spawned[g.Name], process.SpawnFailed{})
 		}
 		<-over
+	})
+}
+
+// A daemon after the next one must not take the shutdown for called off, nor lose what it is to end with.
+func TestAShutdownGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		memory := &kept{procs: map[string]Kept{}}
+		s := New(&config.Config{}, Options{Memory: memory})
+		mood := s.Resume(Past{Daemon: KeptDaemon{Mood: MoodShutdown, ExitCode: 7}, Adopted: func() {}})
+		if mood != MoodShutdown || s.ExitCode() != 7 {
+			t.Errorf("got mood %v and status %d, want a shutdown with 7", mood, s.ExitCode())
+		}
+		if d := memory.daemon[len(memory.daemon)-1]; d.Mood != MoodShutdown || d.ExitCode != 7 {
+			t.Errorf("kept %+v", d)
+		}
 	})
 }

@@ -74,15 +74,22 @@ type Memory interface {
 	Keep(p *config.Process, k Kept)
 	// Forget drops p, which is not active any more.
 	Forget(p *config.Process)
-	// KeepDaemon notes what is known beside the processes. beginning tells that not all groups have come yet, and
-	// that nothing was started: a daemon after this one begins anew.
-	KeepDaemon(m Mood, nextSerial uint64, beginning bool)
+	// KeepDaemon notes what is known beside the processes.
+	KeepDaemon(KeptDaemon)
 	// KeepEvent notes an event that a pool has accepted, and EndEvent that it is not needed any more.
 	KeepEvent(pool string, e listener.Saved)
 	EndEvent(pool string, poolSerial uint64)
 	// Commit also logs lines; after a death none is there of which the cause does not count, or the other way
 	// round.
 	Commit(lines []slog.Record)
+}
+
+// KeptDaemon is what is kept beside the processes.
+type KeptDaemon struct {
+	Mood       Mood
+	NextSerial uint64
+	Beginning  bool // not all groups have come yet, and nothing was started: a daemon after this one begins anew
+	ExitCode   int  // of the process that ends the daemon
 }
 
 // Kept is what is kept of a process.

@@ -52,7 +52,8 @@ func (j *journal) load() (txn uint64, d Daemon) {
 	defer j.mu.Unlock()
 	at := bothAt + int(j.word(turnAt).Load()%2)*oneSize
 	c := committed{txn: j.word(at).Load(), head: j.word(at + 8).Load(),
-		daemon: Daemon{int(int64(j.word(at + 16).Load())), j.word(at + 24).Load(), j.word(at+32).Load() != 0}}
+		daemon: Daemon{Mood: int(int64(j.word(at + 16).Load())), NextSerial: j.word(at + 24).Load(), Beginning: j.word(at+32).Load() != 0,
+			ExitCode: int(int64(j.word(at + 40).Load()))}}
 	if c.txn > 1<<62 { // no daemon gets there
 		c.txn = 0
 	}
@@ -96,6 +97,7 @@ func (j *journal) store(c committed) {
 		beginning = 1
 	}
 	j.word(at + 32).Store(beginning)
+	j.word(at + 40).Store(uint64(int64(c.daemon.ExitCode)))
 	j.word(turnAt).Store(turn)
 	j.now = c
 }

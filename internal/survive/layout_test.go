@@ -25,7 +25,7 @@ const recorded = "testdata/v2.state.gz"
 
 // What is in the recorded file.
 var (
-	layoutDaemon  = Daemon{Mood: 1, NextSerial: 41, Beginning: true}
+	layoutDaemon  = Daemon{Mood: 1, NextSerial: 41, Beginning: true, ExitCode: 3}
 	layoutEntries = []Entry{
 		{Group: "web", Name: "web_00",
 			Kept: Kept{Record: process.Record{State: process.Running, Spawn: 7, PID: 99, QuickLives: 2}},

@@ -253,6 +253,7 @@ type Daemon struct {
 	Mood       int
 	NextSerial uint64 // of events
 	Beginning  bool   // not all groups had come, and nothing was started
+	ExitCode   int    // to end with
 }
 
 // KeepDaemon notes what is known beside the processes.

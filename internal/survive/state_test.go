@@ -374,7 +374,7 @@ func FuzzOpen(f *testing.F) {
 func TestDaemon(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state")
 	s := open(t, path)
-	want := Daemon{Mood: -1, NextSerial: 7, Beginning: true}
+	want := Daemon{Mood: -1, NextSerial: 7, Beginning: true, ExitCode: 3}
 	s.KeepDaemon(want)
 	s.Commit()
 	s.Close()
