@@ -28,7 +28,7 @@ func (p *Patience) delay(name string, spawn uint64, n, tries int) time.Duration 
 	d := time.Duration(tries) * time.Second
 	if p.RestartSecs > 0 {
 		d = time.Duration(p.RestartSecs) * time.Second
-		for ; n > 1 && d < 1<<40; n-- {
+		for ; n > 1 && d < 1<<61; n-- {
 			d *= 2
 		}
 	}

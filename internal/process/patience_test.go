@@ -24,6 +24,9 @@ func TestDelay(t *testing.T) {
 	if p := (Patience{RestartSecs: 3600}); p.delay("web", 1, math.MaxInt, 1) <= 0 {
 		t.Error("without a longest one it overflows")
 	}
+	if got := (&Patience{RestartSecs: 1, MaxDelaySecs: 7200}).delay("web", 1, 20, 1); got < 2*time.Hour {
+		t.Errorf("the longest one is two hours, and it stays at %v", got)
+	}
 	seen := map[time.Duration]bool{}
 	for spawn := range uint64(50) {
 		seen[p.delay("web", spawn, 1, 1)] = true
