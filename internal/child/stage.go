@@ -29,12 +29,29 @@ func (s *stdin) put(data []byte) (kept bool, err error) {
 		return false, ErrStdinClosed
 	case s.pending > 0 && s.pending+len(data) > stdinLimit:
 		return false, ErrStdinFull
+	case s.deaf():
+		s.closeLocked()
+		return false, ErrStdinClosed
 	case s.stage >= 0 && s.pending == 0 && s.staged == 0 && s.fill(data):
 		s.staged = len(data)
 		return true, nil
 	}
 	s.held = append(s.held, data...)
 	return false, nil
+}
+
+// deaf tells whether the process has closed its stdin. The lock is held.
+func (s *stdin) deaf() (yes bool) {
+	conn, err := s.open()
+	if err != nil {
+		return true
+	}
+	_ = conn.Control(func(fd uintptr) {
+		poll := []unix.PollFd{{Fd: int32(fd)}}
+		n, _ := unix.Poll(poll, 0)
+		yes = n == 1 && poll[0].Revents&unix.POLLERR != 0
+	})
+	return yes
 }
 
 // fill puts data into the stage, all of it or nothing. The lock is held.

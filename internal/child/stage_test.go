@@ -147,15 +147,21 @@ func TestStagedForAProcessThatHasClosedItsStdin(t *testing.T) {
 	s, reader, _ := stagedStdin(t)
 	broken := make(chan error, 2)
 	s.broken = func(why error) { broken <- why }
-	reader.Close()
 	if kept, err := s.put([]byte("x")); !kept || err != nil {
 		t.Fatal(kept, err)
 	}
+	reader.Close()
 	s.send()
 	if why := <-broken; !errors.Is(why, ErrStdinClosed) {
 		t.Errorf("told %v", why)
 	}
 	if _, err := s.put([]byte("x")); !errors.Is(err, ErrStdinClosed) {
 		t.Errorf("a later one: %v", err)
+	}
+
+	s, reader, _ = stagedStdin(t)
+	reader.Close()
+	if _, err := s.put([]byte("x")); !errors.Is(err, ErrStdinClosed) {
+		t.Errorf("closed before: %v", err)
 	}
 }

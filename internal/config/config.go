@@ -176,7 +176,7 @@ type Process struct {
 	AutoStart    bool
 	AutoRestart  AutoRestart
 	StartSecs    int
-	StartRetries int // negative: as many as it takes
+	StartRetries int // -1: as many as it takes
 	ExitCodes    []int
 	StopSignal   syscall.Signal
 	StopWaitSecs int

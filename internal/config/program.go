@@ -166,7 +166,7 @@ const restartMaxDelaySecs = 60
 
 func (s *section) checkPatience(p *program) {
 	t := &p.Patience
-	if !s.has("restartmaxdelaysecs") && (t.RestartSecs > 0 || p.StartRetries < 0) {
+	if !s.has("restartmaxdelaysecs") && (t.RestartSecs > 0 || p.StartRetries == -1) {
 		t.MaxDelaySecs = max(restartMaxDelaySecs, t.RestartSecs)
 	}
 	if !s.has("restartresetsecs") {

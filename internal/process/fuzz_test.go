@@ -100,7 +100,7 @@ func (w *world) check(e Event) {
 			w.t.Fatalf("%#v: %v has a deadline: %+v", e, r.State, *r)
 		}
 	}
-	if r.Retries < 0 || w.p.StartRetries >= 0 && r.Retries > w.p.StartRetries+1 {
+	if r.Retries < 0 || w.p.StartRetries != -1 && r.Retries > max(w.p.StartRetries, 0)+1 {
 		w.t.Fatalf("%#v: %d retries of %d", e, r.Retries, w.p.StartRetries)
 	}
 }

@@ -153,8 +153,8 @@ func (m *machine) backOff(code int) {
 	m.failed()
 	m.r.Deadline = m.waited()
 	m.enter(Backoff)
-	// Differs: in the original a negative number is as 0.
-	if m.p.StartRetries >= 0 && m.r.Retries > m.p.StartRetries {
+	// Differs: in the original any negative number is as 0.
+	if m.p.StartRetries != -1 && m.r.Retries > m.p.StartRetries {
 		m.giveUp()
 		m.log(dlog.Info, gaveUpText(m.p.Name))
 		m.end(EndsFatal, code)
