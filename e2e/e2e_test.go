@@ -103,6 +103,25 @@ const (
 	originalCtl    = "/usr/bin/supervisorctl"
 )
 
+// writeConfig makes the configuration of a daemon that has all that it needs in dir: a socket s, a log, a pidfile.
+func writeConfig(t *testing.T, dir, programs string) {
+	t.Helper()
+	text := fmt.Sprintf(`[unix_http_server]
+file=%[1]s/s
+[supervisord]
+logfile=%[1]s/log
+pidfile=%[1]s/pid
+childlogdir=%[1]s
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+[supervisorctl]
+serverurl=unix://%[1]s/s
+`, dir)
+	if err := os.WriteFile(filepath.Join(dir, "supervisord.conf"), []byte(text+programs), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // names tells whether text has the path of dir, or of something in it, and not of a neighbour with a longer name.
 func names(text, dir string) bool {
 	for {

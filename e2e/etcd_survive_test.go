@@ -27,17 +27,7 @@ func TestEtcdUnderLoad(t *testing.T) {
 	}
 	dir := t.TempDir()
 	clients, peers := freeAddress(t), freeAddress(t)
-	conf := fmt.Sprintf(`[unix_http_server]
-file=%[1]s/s
-[supervisord]
-logfile=%[1]s/log
-pidfile=%[1]s/pid
-childlogdir=%[1]s
-[rpcinterface:supervisor]
-supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
-[supervisorctl]
-serverurl=unix://%[1]s/s
-[program:etcd]
+	writeConfig(t, dir, fmt.Sprintf(`[program:etcd]
 command=etcd --data-dir %[1]s/data --listen-client-urls http://%[2]s --advertise-client-urls http://%[2]s --listen-peer-urls http://%[3]s --initial-advertise-peer-urls http://%[3]s --initial-cluster default=http://%[3]s
 startsecs=0
 stopasgroup=true
@@ -45,10 +35,7 @@ killasgroup=true
 redirect_stderr=true
 stdout_logfile=%[1]s/etcd.log
 stdout_logfile_maxbytes=100KB
-`, dir, clients, peers)
-	if err := os.WriteFile(filepath.Join(dir, "supervisord.conf"), []byte(conf), 0o600); err != nil {
-		t.Fatal(err)
-	}
+`, dir, clients, peers))
 	run := func(ctx context.Context, program string, args ...string) (string, error) {
 		cmd := exec.CommandContext(ctx, program, args...)
 		cmd.Env = append(os.Environ(), "ETCDCTL_API=3", "ETCDCTL_ENDPOINTS=http://"+clients)

@@ -59,23 +59,10 @@ func TestNotify(t *testing.T) {
 	}
 	defer socket.Close()
 	m := &manager{t, dir, socket}
-	conf := fmt.Sprintf(`[unix_http_server]
-file=%[1]s/s
-[supervisord]
-logfile=%[1]s/log
-pidfile=%[1]s/pid
-childlogdir=%[1]s
-[rpcinterface:supervisor]
-supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
-[supervisorctl]
-serverurl=unix://%[1]s/s
-[program:a]
-command=%[2]s/child stay
+	writeConfig(t, dir, fmt.Sprintf(`[program:a]
+command=%s/child stay
 startsecs=0
-`, dir, bin)
-	if err := os.WriteFile(filepath.Join(dir, "supervisord.conf"), []byte(conf), 0o600); err != nil {
-		t.Fatal(err)
-	}
+`, bin))
 	first := m.start()
 	m.hears("READY=1")
 	pid := "0"

@@ -30,8 +30,8 @@ import (
 const Version = "4.4.0+holdfast.0.1.0"
 
 // Main is supervisord with the given argv; the result is its exit status: 0 after a shutdown, or
-// once the background process is up, that of the program whose end ends it (exit_supervisor_when), 2 for what is wrong with the command line, the configuration
-// or the surroundings.
+// once the background process is up, that of the program whose end ends it (exit_supervisor_when), 2
+// for what is wrong with the command line, the configuration or the surroundings.
 func Main(argv []string, stdout, stderr *os.File) int {
 	if os.Getenv(guard.Env) != "" {
 		return guard.Main(argv, stderr)
