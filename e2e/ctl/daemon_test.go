@@ -12,12 +12,13 @@ import (
 	"time"
 
 	"holdfast/client"
+	"holdfast/e2e/original"
 )
 
-const (
-	originalDaemon = "/usr/bin/supervisord"
-	originalCtl    = "/usr/bin/supervisorctl"
-)
+const originalDaemon, originalCtl = original.Daemon, original.Ctl
+
+// originals runs originalCtl.
+var originals original.Programs
 
 // long is how long anything may take before the test calls it broken.
 const long = time.Minute
@@ -34,7 +35,7 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 		defer os.RemoveAll(dir)
-		defer original.end()
+		defer originals.End()
 		build := exec.Command("go", "build", "-o", dir+"/", "holdfast/cmd/...")
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "cannot build the binaries: %v\n%s", err, out)

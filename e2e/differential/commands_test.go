@@ -160,7 +160,7 @@ var signals = map[string]syscall.Signal{
 }
 
 func (w *world) kill(signal, process string) string {
-	pid := w.cmd.Process.Pid
+	pid := w.daemon.Pid
 	if process != "" {
 		var err error
 		running := w.until(func() bool {

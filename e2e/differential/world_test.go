@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"holdfast/client"
+	"holdfast/e2e/original"
 )
 
 // long is how long anything may take before the test calls it broken.
@@ -33,9 +34,12 @@ type side struct {
 }
 
 var sides = []side{
-	{name: "original", daemon: "/usr/bin/supervisord", ctl: "/usr/bin/supervisorctl"},
+	{name: "original", daemon: original.Daemon, ctl: original.Ctl},
 	{name: "holdfast", ours: true}, // built by TestMain
 }
+
+// originals runs the original's programs.
+var originals = original.Programs{Env: environment()}
 
 // childProgram is the path of e2e/child, built.
 var childProgram string
@@ -52,6 +56,7 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 		defer os.RemoveAll(dir)
+		defer originals.End()
 		os.Chmod(dir, 0o755)
 		build := exec.Command("go", "build", "-o", dir+"/", "holdfast/cmd/supervisorctl", "holdfast/cmd/supervisord", "holdfast/e2e/child")
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -95,11 +100,12 @@ type world struct {
 	dir    string
 	port   string
 	client *client.Client
-	under  []string // the command that runs the daemon; empty: it is run directly
-	cmd    *exec.Cmd
-	stderr bytes.Buffer
-	ended  chan struct{}  // closed when cmd has ended
-	seen   map[string]int // file -> how many of its bytes were given out
+	under  []string           // the command that runs the daemon; empty: it is run directly
+	daemon *os.Process        // nil: it was not started yet
+	ended  chan struct{}      // closed when daemon has ended
+	status syscall.WaitStatus // of daemon, once ended is closed
+	stderr bytes.Buffer       // of daemon, once ended is closed
+	seen   map[string]int     // file -> how many of its bytes were given out
 
 	streams map[string]*stream     // of follow
 	jobs    map[string]chan string // of bg: what it gives, once
@@ -170,22 +176,33 @@ func (w *world) start(args []string) string {
 	}
 	w.end() // one that was to be refused, and was not
 	w.stderr.Reset()
-	argv := slices.Concat(w.under, []string{w.side.daemon}, args)
-	w.cmd = exec.Command(argv[0], argv[1:]...)
-	w.cmd.Dir, w.cmd.Stderr, w.cmd.Env = w.dir, &w.stderr, environment()
 	stdout, err := os.Create(w.dir + "/.stdout")
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.cmd.Stdout = stdout
-	err = w.cmd.Start()
-	stdout.Close()
+	stderr, toStderr, err := os.Pipe()
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	wait, err := w.execute(stdout, toStderr, args)
+	stdout.Close()
+	toStderr.Close()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	copied := make(chan struct{})
+	go func() { // ends with the last process that has it
+		_, _ = w.stderr.ReadFrom(stderr)
+		stderr.Close()
+		close(copied)
+	}()
 	w.ended = make(chan struct{})
 	go func() {
-		_ = w.cmd.Wait()
+		var err error
+		if w.status, err = wait(); err != nil {
+			w.t.Error(err)
+		}
+		<-copied
 		close(w.ended)
 	}()
 	up := func() bool {
@@ -199,6 +216,29 @@ func (w *world) start(args []string) string {
 		return w.outcome()
 	}
 	return ""
+}
+
+// execute starts w.daemon, and returns what waits for its end.
+func (w *world) execute(stdout, stderr *os.File, args []string) (wait func() (syscall.WaitStatus, error), err error) {
+	argv := slices.Concat(w.under, []string{w.side.daemon}, args)
+	if argv[0] == original.Daemon {
+		run, err := originals.Start(w.dir, nil, stdout, stderr, argv...)
+		if err != nil {
+			return nil, err
+		}
+		w.daemon = run.Process
+		return run.Wait, nil
+	}
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.Env = w.dir, stdout, stderr, environment()
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	w.daemon = cmd.Process
+	return func() (syscall.WaitStatus, error) {
+		_ = cmd.Wait() // it says again what the status says
+		return cmd.ProcessState.Sys().(syscall.WaitStatus), nil
+	}, nil
 }
 
 // environment is what the daemons and supervisorctl get.
@@ -222,22 +262,21 @@ func (w *world) hasEnded() bool {
 // outcome tells of the daemon's end.
 func (w *world) outcome() string {
 	<-w.ended
-	state := w.cmd.ProcessState.Sys().(syscall.WaitStatus)
-	if state.Signaled() {
-		return fmt.Sprintf("%skilled by signal %d\n", w.stderr.String(), state.Signal())
+	if w.status.Signaled() {
+		return fmt.Sprintf("%skilled by signal %d\n", w.stderr.String(), w.status.Signal())
 	}
-	return fmt.Sprintf("%sexit %d\n", w.stderr.String(), state.ExitStatus())
+	return fmt.Sprintf("%sexit %d\n", w.stderr.String(), w.status.ExitStatus())
 }
 
 // end ends the daemon when the scenario is over.
 func (w *world) end() {
-	if w.cmd != nil {
-		_ = w.cmd.Process.Signal(syscall.SIGTERM) // fails if it has ended
+	if w.daemon != nil {
+		_ = w.daemon.Signal(syscall.SIGTERM) // fails if it has ended
 		select {
 		case <-w.ended:
 		case <-time.After(long):
 			w.t.Errorf("%s does not end on SIGTERM", w.side.daemon)
-			_ = w.cmd.Process.Kill()
+			_ = w.daemon.Kill()
 			<-w.ended
 		}
 	}
@@ -264,28 +303,38 @@ func (w *world) until(sign func() bool) bool {
 
 // run runs a command of the same side to its end.
 func (w *world) run(stdin string, argv ...string) string {
+	stdout, stderr, status, err := w.output(stdin, argv)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for l := range strings.Lines(stderr) {
+		stdout += "stderr: " + strings.TrimSuffix(l, "\n") + "\n"
+	}
+	if code := status.ExitStatus(); code != 0 {
+		stdout += fmt.Sprintf("exit %d\n", code)
+	}
+	return stdout
+}
+
+func (w *world) output(stdin string, argv []string) (stdout, stderr string, status syscall.WaitStatus, err error) {
+	if argv[0] == original.Ctl {
+		return originals.Output(w.dir, stdin, long, argv...)
+	}
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Dir, cmd.Env = w.dir, environment()
 	cmd.Stdin = strings.NewReader(stdin)
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	if err := cmd.Start(); err != nil {
-		w.t.Fatal(err)
+		return "", "", 0, err
 	}
 	alarm := time.AfterFunc(long, func() { _ = cmd.Process.Kill() })
 	defer alarm.Stop()
 	var exit *exec.ExitError
 	if err := cmd.Wait(); err != nil && !errors.As(err, &exit) {
-		w.t.Fatal(err)
+		return "", "", 0, err
 	}
-	text := out.String()
-	for l := range strings.Lines(errOut.String()) {
-		text += "stderr: " + strings.TrimSuffix(l, "\n") + "\n"
-	}
-	if code := cmd.ProcessState.ExitCode(); code != 0 {
-		text += fmt.Sprintf("exit %d\n", code)
-	}
-	return text
+	return out.String(), errOut.String(), cmd.ProcessState.Sys().(syscall.WaitStatus), nil
 }
 
 // What differs between two runs, and what stands for it.
