@@ -186,7 +186,11 @@ type Process struct {
 	Patience     Patience
 	// ExitSupervisorWhen is process.EndsWhen.
 	ExitSupervisorWhen ExitWhen
-	UID                *int // nil: user= is not set
+	Health             Health       `json:",omitzero"`
+	DependsOn          []Dependency `json:",omitzero"`
+	OneShot            bool         `json:",omitzero"` // it is done when it has exited as expected
+	Hooks              Hooks        `json:",omitzero"`
+	UID                *int         // nil: user= is not set
 	RedirectStderr     bool
 	Stdout, Stderr     Log
 	Environment        map[string]string // [supervisord] environment= and the program's own, merged
@@ -202,6 +206,80 @@ type Patience struct {
 	RestartSecs, MaxDelaySecs, ResetSecs int
 	LimitBurst, LimitSecs                int
 	FatalRetrySecs                       int
+}
+
+// Health says how it is found out whether a process is ready, and whether it is still alive; the original has
+// none of it.
+type Health struct {
+	Ready            *Check         // nil: it is ready when it is RUNNING
+	Live             *Check         // nil: it is alive while it runs; never of CheckNotify or CheckOutput
+	WatchdogSecs     int            // it says WATCHDOG=1 at least that often; 0: it need not
+	LiveSignal       syscall.Signal // what a process that is not alive gets in place of StopSignal; 0: that
+	StartTimeoutSecs int            // a start of which it is not ready by then has failed; 0: no bound
+}
+
+// Notifies tells whether the process is given a NOTIFY_SOCKET.
+func (h *Health) Notifies() bool {
+	return h.WatchdogSecs > 0 || h.Ready != nil && h.Ready.Kind == CheckNotify
+}
+
+// CheckKind says what a Check looks at.
+type CheckKind int
+
+const (
+	CheckNotify CheckKind = iota // it says READY=1 (sd_notify)
+	CheckHTTP                    // a GET is answered with a status from 200 to 399
+	CheckTCP                     // a connection is accepted
+	CheckExec                    // a command exits with 0
+	CheckFile                    // a file exists
+	CheckOutput                  // it writes a line that matches
+)
+
+// A Check is one way to find out about a process. The thresholds are the kubelet's.
+type Check struct {
+	Kind             CheckKind
+	Target           string // URL, host:port, command, path or regular expression
+	InitialDelaySecs int
+	PeriodSecs       int
+	TimeoutSecs      int
+	SuccessThreshold int // so many in a row make it ready
+	FailureThreshold int // so many in a row make it not ready, or not alive
+	HTTP             HTTPCheck
+}
+
+// HTTPCheck is what a CheckHTTP has beyond its URL.
+type HTTPCheck struct {
+	Headers  [][2]string // name and value
+	Body     string      // the answer holds it
+	CAFile   string      // who may have signed the server's certificate; empty: the system's
+	CertFile string      // our own certificate; empty: none
+	KeyFile  string
+	NoVerify bool // any certificate will do
+}
+
+// A Dependency is a process that another one waits for, before it is started.
+type Dependency struct {
+	Group, Name string
+	Until       Until
+	Required    bool // without it, the other one is stopped and waits again
+}
+
+// Until says what is waited for.
+type Until int
+
+const (
+	// UntilUp is until it is ready; of a one-shot, until it is done.
+	UntilUp Until = iota
+	UntilRunning
+	UntilReady
+	UntilCompleted // it has exited as expected
+)
+
+// Hooks are commands and signals around the life of a process; an empty one, or 0, is none.
+type Hooks struct {
+	PreStart, PostStop, Stop, Reload string
+	ReloadSignal                     syscall.Signal
+	TimeoutSecs                      int // of each, but for Stop, which has StopWaitSecs
 }
 
 // A StopStep is a further signal of a stop, and how long to wait after it.
