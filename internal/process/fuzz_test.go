@@ -30,7 +30,10 @@ func (w *world) step(e Event) {
 	for _, a := range do {
 		switch a := a.(type) {
 		case SpawnProcess:
-			if w.forking || w.alive || before.LeaderGone {
+			if w.p.Gated && !before.Held {
+				w.t.Fatalf("%#v in %+v: a spawn without a release", e, before)
+			}
+			if w.forking || w.alive || w.awaiting && before.LeaderGone {
 				w.t.Fatalf("%#v in %+v: a second spawn beside a live one", e, before)
 			}
 			w.forking, w.cancelled, w.group, w.awaiting = true, false, false, false
@@ -39,7 +42,14 @@ func (w *world) step(e Event) {
 				w.t.Fatalf("%#v in %+v: nothing to cancel", e, before)
 			}
 			w.cancelled = true
+		case RunStopCommand:
+			if !w.p.StopCommand || !w.r.Commanded || w.r.State != Stopping {
+				w.t.Fatalf("%#v in %+v: a stop command", e, before)
+			}
 		case Kill:
+			if w.r.Held {
+				w.t.Fatalf("%#v in %+v: a signal of a stop that is held", e, before)
+			}
 			if w.r.PID <= 0 && before.PID <= 0 {
 				w.t.Fatalf("%#v in %+v: a signal to pid %d", e, before, w.r.PID)
 			}
@@ -82,9 +92,15 @@ func (w *world) check(e Event) {
 	if w.alive && r.PID == 0 {
 		w.t.Fatalf("%#v: a live child was forgotten: %+v", e, *r)
 	}
+	if r.Held && r.State != Stopping && (r.State != Starting || w.alive || w.forking || !r.Deadline.IsZero()) {
+		w.t.Fatalf("%#v: it is held: %+v", e, *r)
+	}
+	if (r.Commanded || r.Unwell != Well || r.Again) && r.State != Stopping && r.State != Unknown {
+		w.t.Fatalf("%#v: a stop is not over: %+v", e, *r)
+	}
 	switch r.State {
 	case Starting, Stopping:
-		if r.Deadline.IsZero() && !w.forking && !w.reaped {
+		if r.Deadline.IsZero() && !w.forking && !w.reaped && !r.Held {
 			w.t.Fatalf("%#v: %v waits for nothing: %+v", e, r.State, *r)
 		}
 	case Backoff:
@@ -165,6 +181,29 @@ func (w *world) act(b byte) {
 			}
 			w.step(Deadline{})
 		}
+	case 12:
+		if w.r.Held {
+			w.step(Release{})
+		}
+	case 13:
+		if w.r.Commanded {
+			w.step(StopCommandDone{[]string{"", "exit status 1"}[arg&1]})
+		}
+	case 14:
+		switch {
+		case arg < 4:
+			w.step(Stop{Held: arg&1 == 1, Again: w.p.Gated})
+		case arg < 8:
+			w.step(Stop{Held: true})
+		case arg < 10:
+			w.step(Unhealthy{NotAlive, "x"})
+		case arg < 12:
+			w.step(Unhealthy{NotReady, "x"})
+		case arg < 14:
+			w.step(Ready{})
+		default:
+			w.step(Extend{w.now.Add(time.Minute)})
+		}
 	default:
 		w.now = w.now.Add(time.Duration(arg) * 100 * time.Millisecond)
 	}
@@ -174,6 +213,7 @@ func FuzzStep(f *testing.F) {
 	f.Add([]byte{1, 3, 0, 0, 0x04, 10, 1, 6, 0, 0x14, 0x01, 0x06, 10, 8})
 	f.Add([]byte{7, 0, 0xff, 0, 0x04, 0x66, 10, 0x14, 0x76, 10, 5, 0xf3, 2})
 	f.Add([]byte{0x1f, 1, 1, 0, 1, 0x04, 0x16, 10, 8, 0})
+	f.Add([]byte{0x80, 1, 1, 0x45, 0, 12, 4, 0x8e, 6, 12, 0x1e, 6, 0x0e, 0x04, 0x4e, 12, 13, 6, 12})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) < 4 {
 			return
@@ -185,6 +225,8 @@ func FuzzStep(f *testing.F) {
 			p.StartSecs = int(int8(data[1])) % 5
 			p.StartRetries = int(int8(data[2])) % 5
 			p.StopWaitSecs = int(data[3]) % 5
+			p.Gated, p.OneShot, p.StopCommand = data[0]&16 != 0, data[0]&32 != 0, data[0]&64 != 0
+			p.StartBound = data[0]&128 != 0
 			p.StopMore = []StopStep{{syscall.SIGINT, 3}, {syscall.SIGQUIT, 0}}[:int(data[1])%3]
 			p.EndsWhen = EndsWhen(data[3] >> 2 & 3)
 			if data[3] >= 128 {
@@ -203,6 +245,7 @@ func FuzzStep(f *testing.F) {
 				t.Fatalf("it can't be stopped: %+v", w.r)
 			}
 			w.step(Stop{Final: true})
+			w.act(12)
 			w.act(0x04)
 			w.act(10)
 			w.act(0x96)

@@ -15,12 +15,14 @@
 //	   └── STOPPING (Ended; with stopasgroup or killasgroup: group empty)
 //
 // A program that ends at once all the time, or that has a Patience, waits in EXITED for a Deadline before it
-// is started again; so it may in FATAL.
+// is started again; so it may in FATAL. A start of a Gated program waits in STARTING, held, for Release; so may the
+// stop of any program in STOPPING. One that is stopped because it is Unhealthy goes from STOPPING to EXITED, or to
+// BACKOFF if that was in its start; one that was stopped to be started Again goes from STOPPED to STARTING.
 // UNKNOWN is entered from any state with a live process when a signal can't be sent to it.
 //
 // A fact (Spawned, SpawnFailed, Reaped, Ended, GroupGone, SignalFailed) belongs to one spawn; the caller
-// drops facts of any other spawn than Record.Spawn. A wish (Start, Stop, Freeze) may come in any
-// state. A state that waits has its Deadline or waits for a fact that is bound to come.
+// drops facts of any other spawn than Record.Spawn. A wish (Start, Stop, Freeze, Ready, Extend, Unhealthy) may come in any
+// state. A state that waits has its Deadline or waits for a fact that is bound to come, unless it is held.
 package process
 
 import (
@@ -68,6 +70,11 @@ type Program struct {
 	KillAsGroup  bool
 	Patience     Patience
 	EndsWhen     EndsWhen
+	Gated        bool           // no start goes on before Release
+	OneShot      bool           // an expected exit is no failed start, however early
+	StopCommand  bool           // a command comes before the StopSignal
+	StartBound   bool           // only Ready ends the count of failed starts
+	LiveSignal   syscall.Signal // what an Unhealthy process gets in place of the StopSignal; 0: that
 }
 
 // AutoRestart says what happens after an exit from RUNNING.
@@ -134,12 +141,32 @@ type Record struct {
 	LeaderGone bool
 	// Frozen: the daemon is going down; nothing is started automatically any more.
 	Frozen bool
+	// Held: in STARTING there is no spawn before Release, in STOPPING no signal.
+	Held bool
+	// Again: when it is stopped it is started again.
+	Again bool
+	// Commanded: in STOPPING its stop command is under way.
+	Commanded bool
+	// Unwell: in STOPPING, why nobody has asked for the stop.
+	Unwell Unwell
+	// Restarts counts the starts since the last one that was asked for.
+	Restarts int
 
 	Exit     *ExitStatus // of the last end; nil while running, and after a start that failed
+	Last     *ExitStatus // of the last end of all
 	SpawnErr string
 	Started  time.Time // last spawn attempt; zero: never
 	Stopped  time.Time // last end; zero: never
 }
+
+// Unwell says why a process is being stopped.
+type Unwell int
+
+const (
+	Well     Unwell = iota
+	NotAlive        // as if it had ended by itself
+	NotReady        // its start has failed
+)
 
 // code is the status as a shell tells it, for the supervisor to end with.
 func (s ExitStatus) code() int {
@@ -155,13 +182,17 @@ func (s ExitStatus) code() int {
 // ExitCode is the exit status as the API shows it: -1 after a signal or an end that nobody saw, 0 where
 // there is none.
 func (r *Record) ExitCode() int {
-	switch {
-	case r.Exit == nil:
+	if r.Exit == nil {
 		return 0
-	case r.Exit.Signal != 0 || r.Exit.Unknown:
+	}
+	return r.Exit.shown()
+}
+
+func (s ExitStatus) shown() int {
+	if s.Signal != 0 || s.Unknown {
 		return -1
 	}
-	return r.Exit.Code
+	return s.Code
 }
 
 // An Event is something that happened to a process: a wish from outside or a fact from the hands.
@@ -171,10 +202,25 @@ type (
 	// Start is the wish that the process run.
 	Start struct{}
 	// Stop is the wish that it end. Final is the stop of a shutdown, which turns BACKOFF into
-	// FATAL where an operator's stop turns it into STOPPED (spec process §7, stop_all).
-	Stop struct{ Final bool }
+	// FATAL where an operator's stop turns it into STOPPED (spec process §7, stop_all). Held puts the first
+	// signal off until Release, and Again asks for a new start behind it.
+	Stop struct{ Final, Held, Again bool }
 	// Freeze is the wish that nothing be started automatically from now on.
 	Freeze struct{}
+	// Unhealthy is the wish that a process end which does not do what it is there for. Why is for SpawnErr.
+	Unhealthy struct {
+		Unwell Unwell
+		Why    string
+	}
+	// Ready is the word that its start has succeeded.
+	Ready struct{}
+	// Extend is the wish for more time to stop in.
+	Extend struct{ Until time.Time }
+
+	// Release lets what is Held go on.
+	Release struct{}
+	// StopCommandDone is the fact that the stop command has ended; Err is empty if well.
+	StopCommandDone struct{ Err string }
 
 	// Spawned is the fact that the fork has happened.
 	Spawned struct{ PID int }
@@ -215,6 +261,12 @@ func (GroupGone) event()    {}
 func (SignalFailed) event() {}
 func (Deadline) event()     {}
 
+func (Unhealthy) event()       {}
+func (Ready) event()           {}
+func (Extend) event()          {}
+func (Release) event()         {}
+func (StopCommandDone) event() {}
+
 // An Action is something that the caller has to do, in the order given.
 type Action interface{ action() }
 
@@ -230,6 +282,8 @@ type (
 		Signal syscall.Signal
 		Group  bool
 	}
+	// RunStopCommand: run it. StopCommandDone may come back.
+	RunStopCommand struct{}
 	// Log: write a line to the main log.
 	Log struct {
 		Level slog.Level
@@ -246,12 +300,14 @@ type (
 	}
 )
 
-func (SpawnProcess) action()  {}
-func (CancelSpawn) action()   {}
-func (Kill) action()          {}
-func (Log) action()           {}
-func (Changed) action()       {}
-func (EndSupervisor) action() {}
+func (SpawnProcess) action() {}
+func (CancelSpawn) action()  {}
+func (Kill) action()         {}
+
+func (RunStopCommand) action() {}
+func (Log) action()            {}
+func (Changed) action()        {}
+func (EndSupervisor) action()  {}
 
 // A CommandError says why a program's command can't be executed; the text is the original's
 // (spec process §5).

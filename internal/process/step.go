@@ -22,7 +22,7 @@ func Step(p *Program, r Record, e Event, now time.Time) (Record, []Action) {
 	case Start:
 		m.start()
 	case Stop:
-		m.stop(e.Final)
+		m.stop(e)
 	case Freeze:
 		m.r.Frozen = true
 		if m.r.State == Backoff || m.r.State == Exited || m.r.State == Fatal {
@@ -45,6 +45,21 @@ func Step(p *Program, r Record, e Event, now time.Time) (Record, []Action) {
 		m.signalFailed(e)
 	case Deadline:
 		m.deadline()
+	case Release:
+		m.release()
+	case Unhealthy:
+		m.unhealthy(e)
+	case Ready:
+		m.r.Retries = 0
+	case Extend:
+		if m.r.State == Stopping && !m.r.Deadline.IsZero() && e.Until.After(m.r.Deadline) {
+			m.r.Deadline = e.Until
+		}
+	case StopCommandDone:
+		if e.Err != "" {
+			m.log(dlog.Warn, stopCommandText(m.p.Name, e.Err))
+		}
+		m.stopSignal()
 	}
 	return m.r, m.do
 }
@@ -52,11 +67,15 @@ func Step(p *Program, r Record, e Event, now time.Time) (Record, []Action) {
 // Expects tells whether e can happen in r. Wishes can always be uttered. Every other pair of
 // state and event stands here; TestExpectsIsComplete walks them all.
 func Expects(r *Record, e Event) bool {
-	forking := r.PID == 0 && (r.State == Starting || r.State == Stopping) && !r.LeaderGone
+	forking := r.PID == 0 && (r.State == Starting && !r.Held || r.State == Stopping) && !r.LeaderGone
 	alive := r.PID != 0 && !r.LeaderGone
 	switch e.(type) {
-	case Start, Stop, Freeze:
+	case Start, Stop, Freeze, Unhealthy, Ready, Extend:
 		return true
+	case Release:
+		return r.Held
+	case StopCommandDone:
+		return r.Commanded
 	case Spawned, SpawnFailed:
 		return forking
 	case Reaped, Ended:
@@ -99,6 +118,7 @@ func (m *machine) start() {
 	case Stopped, Exited, Fatal, Backoff:
 		m.r.Failures, m.r.WindowStarts = 0, 0
 		m.spawn()
+		m.r.Restarts = 0
 	case Stopping:
 		m.log(dlog.Warn, alreadyRunning(m.p.Name))
 	case Starting, Running, Unknown:
@@ -108,17 +128,41 @@ func (m *machine) start() {
 func (m *machine) spawn() {
 	m.r.Killing, m.r.TooQuick, m.r.SpawnErr, m.r.Exit = false, false, "", nil
 	m.r.Deadline = time.Time{}
+	m.r.Restarts++
+	m.enter(Starting)
+	if m.p.Gated {
+		m.r.Held = true
+		return
+	}
+	m.begin()
+}
+
+// begin is what a held start has been waiting for.
+func (m *machine) begin() {
 	m.r.Started = m.now
 	m.count()
-	m.enter(Starting)
 	m.do = append(m.do, SpawnProcess{})
+}
+
+func (m *machine) release() {
+	m.r.Held = false
+	switch {
+	case m.r.State == Starting:
+		m.begin()
+	case m.r.LeaderGone:
+		m.stopSignal()
+	case m.r.PID != 0: // else Spawned brings the signal
+		m.firstSignal()
+	}
 }
 
 func (m *machine) spawned(pid int) {
 	m.r.PID = pid
 	m.log(dlog.Info, spawnedText(m.p.Name, pid))
 	if m.r.State == Stopping { // the stop came before the fork's answer
-		m.firstSignal()
+		if !m.r.Held {
+			m.firstSignal()
+		}
 		return
 	}
 	if m.p.StartSecs <= 0 {
@@ -130,15 +174,18 @@ func (m *machine) spawned(pid int) {
 
 // up: the process has stayed up for startsecs.
 func (m *machine) up() {
-	m.r.Deadline, m.r.Retries = time.Time{}, 0
+	m.r.Deadline = time.Time{}
+	if !m.p.StartBound {
+		m.r.Retries = 0
+	}
 	m.enter(Running)
 	m.log(dlog.Info, successText(m.p.Name, m.p.StartSecs))
 }
 
 func (m *machine) spawnFailed(err string) {
 	if m.r.State == Stopping {
-		m.r.Killing, m.r.Deadline, m.r.Stopped = false, time.Time{}, m.now
-		m.enter(Stopped)
+		m.r.Stopped = m.now
+		m.stopped()
 		return
 	}
 	m.r.SpawnErr = err
@@ -171,18 +218,31 @@ func (m *machine) giveUp() {
 	m.enter(Fatal)
 }
 
-func (m *machine) stop(final bool) {
+func (m *machine) stop(e Stop) {
 	switch m.r.State {
 	case Starting, Running:
+		if m.r.Held {
+			if !e.Again {
+				m.enter(Stopping)
+				m.stopped()
+			}
+			return
+		}
 		m.r.Killing, m.r.Deadline = true, time.Time{}
+		m.r.Again = e.Again
 		m.enter(Stopping)
 		if m.r.PID == 0 {
 			m.do = append(m.do, CancelSpawn{})
 			return
 		}
-		m.firstSignal()
+		if m.r.Held = e.Held; !e.Held {
+			m.firstSignal()
+		}
 	case Backoff:
-		if final {
+		if e.Again {
+			return // it will be, and is held then
+		}
+		if e.Final {
 			m.giveUp()
 			m.r.Deadline = time.Time{}
 			return
@@ -194,13 +254,57 @@ func (m *machine) stop(final bool) {
 		m.r.Deadline, m.r.Retries, m.r.Stopped = time.Time{}, 0, m.now
 		m.enter(Stopped)
 	case Exited, Fatal:
-		m.r.Deadline = time.Time{} // of a restart that was to come
-	case Stopped, Stopping, Unknown:
+		if !e.Again {
+			m.r.Deadline = time.Time{} // of a restart that was to come
+		}
+	case Stopping:
+		if !e.Again { // it would be started again otherwise
+			m.r.Again, m.r.Unwell = false, Well
+		}
+	case Stopped, Unknown:
+	}
+}
+
+// unhealthy stops a process that nobody wants to be stopped.
+func (m *machine) unhealthy(e Unhealthy) {
+	if m.r.PID == 0 || m.r.State != Starting && m.r.State != Running {
+		return
+	}
+	m.log(dlog.Warn, unhealthyText(m.p.Name, m.r.PID, e.Why))
+	m.r.Killing, m.r.Unwell, m.r.SpawnErr = true, e.Unwell, e.Why
+	m.enter(Stopping)
+	m.r.StopSteps, m.r.Deadline = 0, m.after(m.p.StopWaitSecs)
+	// A stop command would ask the process that does not answer.
+	if e.Unwell == NotAlive && m.p.LiveSignal != 0 {
+		m.kill(m.p.LiveSignal, m.p.StopAsGroup)
+		return
+	}
+	m.kill(m.p.StopSignal, m.p.StopAsGroup)
+}
+
+// stopped is the end of a stop.
+func (m *machine) stopped() {
+	again := m.r.Again && !m.r.Frozen
+	m.r.Killing, m.r.LeaderGone, m.r.Again, m.r.Held, m.r.Commanded = false, false, false, false, false
+	m.r.Unwell, m.r.Deadline = Well, time.Time{}
+	m.enter(Stopped)
+	m.r.PID = 0
+	if again {
+		m.spawn()
 	}
 }
 
 func (m *machine) firstSignal() {
-	m.r.StopSteps, m.r.Deadline = 0, m.after(m.p.StopWaitSecs)
+	if m.p.StopCommand {
+		m.r.Commanded, m.r.Deadline = true, m.after(max(m.p.StopWaitSecs, 1))
+		m.do = append(m.do, RunStopCommand{})
+		return
+	}
+	m.stopSignal()
+}
+
+func (m *machine) stopSignal() {
+	m.r.Commanded, m.r.StopSteps, m.r.Deadline = false, 0, m.after(m.p.StopWaitSecs)
 	m.kill(m.p.StopSignal, m.p.StopAsGroup)
 }
 
@@ -237,6 +341,11 @@ func (m *machine) deadline() {
 		m.log(dlog.Info, outOfFatalText(m.p.Name, m.p.Patience.FatalRetrySecs))
 		m.spawn()
 	case Stopping:
+		if m.r.Commanded {
+			m.log(dlog.Warn, stopCommandText(m.p.Name, "it is not done"))
+			m.stopSignal()
+			return
+		}
 		m.nextSignal()
 	default:
 		m.r.Deadline = time.Time{}
@@ -246,6 +355,7 @@ func (m *machine) deadline() {
 func (m *machine) ended(e Ended) {
 	status := e.Status
 	expected := m.expected(status)
+	m.r.Last = &status
 	switch {
 	case m.r.Killing:
 		m.r.Exit = &status
@@ -259,7 +369,7 @@ func (m *machine) ended(e Ended) {
 		m.gone()
 		return
 
-	case m.r.State == Starting && (m.r.TooQuick || m.now.Before(m.r.Deadline)):
+	case m.r.State == Starting && (m.r.TooQuick || m.now.Before(m.r.Deadline)) && !(m.p.OneShot && expected):
 		m.r.PID, m.r.Stopped, m.r.Exit = 0, m.now, nil
 		m.r.SpawnErr = tooQuickText
 		m.log(dlog.Warn, exitedText(m.p.Name, status, false))
@@ -269,21 +379,24 @@ func (m *machine) ended(e Ended) {
 		if m.r.State == Starting {
 			m.enter(Running) // no success line: spec process §4.5
 		}
-		m.r.Deadline, m.r.Retries, m.r.Stopped, m.r.Exit = time.Time{}, 0, m.now, &status
-		level := dlog.Info
 		if !expected {
-			m.r.SpawnErr = badExitText(m.r.ExitCode())
-			level = dlog.Warn
+			m.r.SpawnErr = badExitText(status.shown())
 		}
-		m.log(level, exitedText(m.p.Name, status, expected))
-		m.changed(Changed{To: Exited, Expected: expected})
-		m.r.PID = 0
+		m.exited(status, expected)
 	}
-	why := EndsFailed
-	if expected {
-		why = EndsExited
+}
+
+// exited is the end of a process that was up.
+func (m *machine) exited(status ExitStatus, expected bool) {
+	m.r.Deadline, m.r.Retries, m.r.Stopped, m.r.Exit = time.Time{}, 0, m.now, &status
+	level, why := dlog.Info, EndsExited
+	if !expected {
+		level, why = dlog.Warn, EndsFailed
 	}
-	if m.r.State == Exited && !m.r.Frozen && !m.end(why, status.code()) && m.restarts(expected) {
+	m.log(level, exitedText(m.p.Name, status, expected))
+	m.changed(Changed{To: Exited, Expected: expected})
+	m.r.PID = 0
+	if !m.r.Frozen && !m.end(why, status.code()) && m.restarts(expected) {
 		m.again(status.code())
 	}
 }
@@ -336,20 +449,34 @@ func (m *machine) restarts(expected bool) bool {
 
 // gone: a process that was being stopped has ended, and its group with it where that matters.
 func (m *machine) gone() {
+	status := *m.r.Exit
+	unwell := m.r.Unwell
+	if unwell != Well {
+		m.r.Killing, m.r.LeaderGone, m.r.Unwell = false, false, Well
+	}
+	switch unwell {
+	case NotAlive:
+		m.exited(status, false)
+		return
+	case NotReady:
+		m.r.PID, m.r.Stopped, m.r.Exit = 0, m.now, nil
+		m.log(dlog.Warn, exitedText(m.p.Name, status, false))
+		m.backOff(status.code())
+		return
+	}
 	level := dlog.Warn
-	if m.expected(*m.r.Exit) {
+	if m.expected(status) {
 		level = dlog.Info
 	}
-	m.log(level, stoppedText(m.p.Name, *m.r.Exit))
-	m.r.Killing, m.r.LeaderGone = false, false
-	m.r.Deadline, m.r.Stopped = time.Time{}, m.now
-	m.enter(Stopped)
-	m.r.PID = 0
+	m.log(level, stoppedText(m.p.Name, status))
+	m.r.Stopped = m.now
+	m.stopped()
 }
 
 func (m *machine) signalFailed(e SignalFailed) {
 	m.log(dlog.Crit, signalFailedText(m.p.Name, m.r.PID, m.r.Killing, e))
 	m.r.Deadline = time.Time{}
+	m.r.Held, m.r.Again, m.r.Commanded, m.r.Unwell = false, false, false, Well
 	if m.r.State != Unknown {
 		m.enter(Unknown)
 	}

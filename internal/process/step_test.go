@@ -54,6 +54,8 @@ func show(a Action) string {
 	switch a := a.(type) {
 	case SpawnProcess:
 		return "spawn"
+	case RunStopCommand:
+		return "run stop_command"
 	case EndSupervisor:
 		return fmt.Sprintf("end:%d", a.Code)
 	case CancelSpawn:
@@ -281,6 +283,9 @@ func TestExpectsIsComplete(t *testing.T) {
 		"STOPPED":                     {},
 		"STARTING, fork not answered": {State: Starting},
 		"STARTING":                    {State: Starting, PID: 9, Deadline: t0},
+		"STARTING, held":              {State: Starting, Held: true},
+		"STOPPING, held":              {State: Stopping, PID: 9, Killing: true, Held: true},
+		"STOPPING, by a command":      {State: Stopping, PID: 9, Killing: true, Commanded: true, Deadline: t0},
 		"RUNNING":                     {State: Running, PID: 9},
 		"BACKOFF":                     {State: Backoff, Retries: 1, Deadline: t0},
 		"BACKOFF, frozen":             {State: Backoff, Retries: 1, Frozen: true},
@@ -295,11 +300,15 @@ func TestExpectsIsComplete(t *testing.T) {
 	facts := map[string]Event{
 		"Spawned": Spawned{9}, "SpawnFailed": SpawnFailed{"x"}, "Reaped": Reaped{}, "Ended": code(0),
 		"GroupGone": GroupGone{}, "SignalFailed": SignalFailed{}, "Deadline": Deadline{},
+		"Release": Release{}, "StopCommandDone": StopCommandDone{},
 	}
 	expected := map[string]string{
 		"STOPPED":                     "",
 		"STARTING, fork not answered": "Spawned SpawnFailed",
 		"STARTING":                    "Reaped Ended SignalFailed Deadline",
+		"STARTING, held":              "Release",
+		"STOPPING, held":              "Reaped Ended SignalFailed Release",
+		"STOPPING, by a command":      "Reaped Ended SignalFailed Deadline StopCommandDone",
 		"RUNNING":                     "Reaped Ended SignalFailed",
 		"BACKOFF":                     "Deadline",
 		"BACKOFF, frozen":             "",
@@ -403,6 +412,149 @@ func TestStopSignals(t *testing.T) {
 2m18s Ended: “stopped: web (exit status 0)” STOPPING→STOPPED pid:1
 `
 	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestHeld(t *testing.T) {
+	gated := prog(func(p *Program) { p.Gated = true })
+	for _, tt := range []struct {
+		name string
+		p    *Program
+		do   []any
+		want string
+	}{
+		{"a start waits", gated, []any{Start{}, 60.0, Release{}, Spawned{7}, 61.0, Deadline{}}, `
+0s Start: STOPPED→STARTING tries:0
+1m0s Release: spawn
+1m0s Spawned: “spawned: 'web' with pid 7” [1m1s]
+1m1s Deadline: STARTING→RUNNING pid:7 “success: web entered RUNNING state, process has stayed up for > than 1 seconds (startsecs)”
+`},
+		{"its stop is none", gated, []any{Start{}, Stop{}}, `
+0s Start: STOPPED→STARTING tries:0
+0s Stop: STARTING→STOPPING STOPPING→STOPPED
+`},
+		{"a failed start waits too, and loses no retry by it", gated, []any{Start{}, Release{}, SpawnFailed{"x"}, 1.0, Deadline{}, 3600.0, Release{}, SpawnFailed{"x"}}, `
+0s Start: STOPPED→STARTING tries:0
+0s Release: spawn
+0s SpawnFailed: “spawnerr: x” STARTING→BACKOFF tries:1 [1s]
+1s Deadline: BACKOFF→STARTING tries:1
+1h0m0s Release: spawn
+1h0m0s SpawnFailed: “spawnerr: x” STARTING→BACKOFF tries:2 [1h0m2s]
+`},
+		{"a stop waits", prog(), []any{Start{}, Spawned{7}, 1.0, Deadline{}, Stop{Held: true}, 60.0, Release{}, Ended{}}, `
+0s Start: STOPPED→STARTING tries:0 spawn
+0s Spawned: “spawned: 'web' with pid 7” [1s]
+1s Deadline: STARTING→RUNNING pid:7 “success: web entered RUNNING state, process has stayed up for > than 1 seconds (startsecs)”
+1s Stop: RUNNING→STOPPING pid:7
+1m0s Release: “killing web (pid 7) with signal SIGTERM” kill SIGTERM [1m10s]
+1m0s Ended: “stopped: web (exit status 0)” STOPPING→STOPPED pid:7
+`},
+		{"and starts again", gated, []any{Start{}, Release{}, Spawned{7}, Stop{Again: true}, Ended{}}, `
+0s Start: STOPPED→STARTING tries:0
+0s Release: spawn
+0s Spawned: “spawned: 'web' with pid 7” [1s]
+0s Stop: STARTING→STOPPING pid:7 “killing web (pid 7) with signal SIGTERM” kill SIGTERM [10s]
+0s Ended: “stopped: web (exit status 0)” STOPPING→STOPPED pid:7 STOPPED→STARTING tries:0
+`},
+		{"unless somebody stops it meanwhile", gated, []any{Start{}, Release{}, Spawned{7}, Stop{Again: true}, Stop{}, Ended{}}, `
+0s Start: STOPPED→STARTING tries:0
+0s Release: spawn
+0s Spawned: “spawned: 'web' with pid 7” [1s]
+0s Stop: STARTING→STOPPING pid:7 “killing web (pid 7) with signal SIGTERM” kill SIGTERM [10s]
+0s Stop: [10s]
+0s Ended: “stopped: web (exit status 0)” STOPPING→STOPPED pid:7
+`},
+	} {
+		if diff := cmp.Diff(strings.TrimPrefix(tt.want, "\n"), script(tt.p, tt.do...)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+	}
+}
+
+func TestUnhealthy(t *testing.T) {
+	up := []any{Start{}, Spawned{7}, 1.0, Deadline{}}
+	const upText = `
+0s Start: STOPPED→STARTING tries:0 spawn
+0s Spawned: “spawned: 'web' with pid 7” [1s]
+1s Deadline: STARTING→RUNNING pid:7 “success: web entered RUNNING state, process has stayed up for > than 1 seconds (startsecs)”
+`
+	for _, tt := range []struct {
+		name string
+		p    *Program
+		do   []any
+		want string
+	}{
+		{"not alive", prog(func(p *Program) { p.LiveSignal, p.StopCommand = syscall.SIGABRT, true }),
+			[]any{Unhealthy{NotAlive, "no answer"}, 2.0, Ended{Status: ExitStatus{Signal: syscall.SIGABRT, Core: true}}}, `
+1s Unhealthy: “killing 'web' (7): no answer” RUNNING→STOPPING pid:7 “killing web (pid 7) with signal SIGABRT” kill SIGABRT [11s]
+2s Ended: “exited: web (terminated by SIGABRT (core dumped); not expected)” STOPPING→EXITED pid:7 EXITED→STARTING tries:0 spawn
+`},
+		{"not alive, and an operator stops it", prog(),
+			[]any{Unhealthy{NotAlive, "no answer"}, Stop{}, Ended{}}, `
+1s Unhealthy: “killing 'web' (7): no answer” RUNNING→STOPPING pid:7 “killing web (pid 7) with signal SIGTERM” kill SIGTERM [11s]
+1s Stop: [11s]
+1s Ended: “stopped: web (exit status 0)” STOPPING→STOPPED pid:7
+`},
+		{"not ready in time, twice", prog(func(p *Program) { p.StartBound, p.StartRetries = true, 1 }),
+			[]any{61.0, Unhealthy{NotReady, "x"}, Ended{}, 62.0, Deadline{}, Spawned{8}, 63.0, Deadline{}, 122.0, Unhealthy{NotReady, "x"}, Ended{}}, `
+1m1s Unhealthy: “killing 'web' (7): x” RUNNING→STOPPING pid:7 “killing web (pid 7) with signal SIGTERM” kill SIGTERM [1m11s]
+1m1s Ended: “exited: web (exit status 0; not expected)” STOPPING→BACKOFF tries:1 [1m2s]
+1m2s Deadline: BACKOFF→STARTING tries:1 spawn
+1m2s Spawned: “spawned: 'web' with pid 8” [1m3s]
+1m3s Deadline: STARTING→RUNNING pid:8 “success: web entered RUNNING state, process has stayed up for > than 1 seconds (startsecs)”
+2m2s Unhealthy: “killing 'web' (8): x” RUNNING→STOPPING pid:8 “killing web (pid 8) with signal SIGTERM” kill SIGTERM [2m12s]
+2m2s Ended: “exited: web (exit status 0; not expected)” STOPPING→BACKOFF tries:2 BACKOFF→FATAL “gave up: web entered FATAL state, too many start retries too quickly”
+`},
+	} {
+		want := upText + strings.TrimPrefix(tt.want, "\n")
+		if diff := cmp.Diff(strings.TrimPrefix(want, "\n"), script(tt.p, append(up[:len(up):len(up)], tt.do...)...)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+	}
+}
+
+func TestStopCommand(t *testing.T) {
+	p := prog(func(p *Program) { p.StopCommand = true })
+	got := script(p, Start{}, Spawned{7}, Stop{}, 2.0, StopCommandDone{}, 3.0, Ended{},
+		10.0, Start{}, Spawned{8}, Stop{}, 20.0, Deadline{}, 30.0, Deadline{}, Ended{},
+		40.0, Start{}, Spawned{9}, Stop{}, StopCommandDone{"exit status 1"}, Extend{at(100)}, Ended{})
+	want := `
+0s Start: STOPPED→STARTING tries:0 spawn
+0s Spawned: “spawned: 'web' with pid 7” [1s]
+0s Stop: STARTING→STOPPING pid:7 run stop_command [10s]
+2s StopCommandDone: “killing web (pid 7) with signal SIGTERM” kill SIGTERM [12s]
+3s Ended: “stopped: web (exit status 0)” STOPPING→STOPPED pid:7
+10s Start: STOPPED→STARTING tries:0 spawn
+10s Spawned: “spawned: 'web' with pid 8” [11s]
+10s Stop: STARTING→STOPPING pid:8 run stop_command [20s]
+20s Deadline: “stop_command of web: it is not done; going on with stopsignal” “killing web (pid 8) with signal SIGTERM” kill SIGTERM [30s]
+30s Deadline: “killing 'web' (8) with SIGKILL” “killing web (pid 8) with signal SIGKILL” kill SIGKILL [40s]
+30s Ended: “stopped: web (exit status 0)” STOPPING→STOPPED pid:8
+40s Start: STOPPED→STARTING tries:0 spawn
+40s Spawned: “spawned: 'web' with pid 9” [41s]
+40s Stop: STARTING→STOPPING pid:9 run stop_command [50s]
+40s StopCommandDone: “stop_command of web: exit status 1; going on with stopsignal” “killing web (pid 9) with signal SIGTERM” kill SIGTERM [50s]
+40s Extend: [1m40s]
+40s Ended: “stopped: web (exit status 0)” STOPPING→STOPPED pid:9
+`
+	if diff := cmp.Diff(strings.TrimPrefix(want, "\n"), got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestOneShot(t *testing.T) {
+	p := prog(func(p *Program) { p.OneShot = true })
+	got := script(p, Start{}, Spawned{7}, Ended{}, Start{}, Spawned{8}, Ended{Status: ExitStatus{Code: 3}})
+	want := `
+0s Start: STOPPED→STARTING tries:0 spawn
+0s Spawned: “spawned: 'web' with pid 7” [1s]
+0s Ended: STARTING→RUNNING pid:7 “exited: web (exit status 0; expected)” RUNNING→EXITED pid:7 expected
+0s Start: EXITED→STARTING tries:0 spawn
+0s Spawned: “spawned: 'web' with pid 8” [1s]
+0s Ended: “exited: web (exit status 3; not expected)” STARTING→BACKOFF tries:1 [1s]
+`
+	if diff := cmp.Diff(strings.TrimPrefix(want, "\n"), got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -74,6 +74,14 @@ func signalFailedText(name string, pid int, killing bool, e SignalFailed) string
 	return fmt.Sprintf("unknown problem killing %s (%d):%s: %s", name, pid, SignalName(e.Signal), e.Err)
 }
 
+func unhealthyText(name string, pid int, why string) string {
+	return fmt.Sprintf("killing '%s' (%d): %s", name, pid, why)
+}
+
+func stopCommandText(name, err string) string {
+	return "stop_command of " + name + ": " + err + "; going on with stopsignal"
+}
+
 func groupLeftText(name string, s ExitStatus) string {
 	return fmt.Sprintf("waiting for the process group of %s to end (%s)", name, s)
 }
