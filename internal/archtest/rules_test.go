@@ -21,6 +21,7 @@ var rooms = map[string]string{
 	"internal/supervisor": "loop",
 	"internal/process":    "pure",
 	"internal/listener":   "pure",
+	"internal/health":     "pure",
 	"internal/event":      "pure",
 	"internal/config":     "config",
 
