@@ -10,6 +10,9 @@
 //	├─ SUPERVISOR_STATE_CHANGE  _RUNNING _STOPPING
 //	├─ TICK                     _5 _60 _3600
 //	└─ PROCESS_GROUP            _ADDED _REMOVED
+//	PROCESS_HEALTH              _READY _NOT_READY _FAILED
+//
+// PROCESS_HEALTH is Holdfast's own, and not below EVENT: a listener of the original gets what it knows.
 //
 // A subscription to a type means all that stands below it; an event always has the type of a leaf.
 package event
@@ -58,6 +61,11 @@ var parents = map[Type]Type{
 	"PROCESS_GROUP":         "EVENT",
 	"PROCESS_GROUP_ADDED":   "PROCESS_GROUP",
 	"PROCESS_GROUP_REMOVED": "PROCESS_GROUP",
+
+	"PROCESS_HEALTH":           "",
+	"PROCESS_HEALTH_READY":     "PROCESS_HEALTH",
+	"PROCESS_HEALTH_NOT_READY": "PROCESS_HEALTH",
+	"PROCESS_HEALTH_FAILED":    "PROCESS_HEALTH",
 }
 
 // Types are the names of all types, in alphabetical order.

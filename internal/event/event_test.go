@@ -38,6 +38,10 @@ var sample = map[Type]Event{
 	"TICK_3600":                        Tick{3600, 1699999200},
 	"PROCESS_GROUP_ADDED":              ProcessGroup{Name: "site"},
 	"PROCESS_GROUP_REMOVED":            ProcessGroup{Name: "site", Removed: true},
+
+	"PROCESS_HEALTH_READY":     ProcessHealth{Name: "web", Group: "site", PID: 42, Ready: true},
+	"PROCESS_HEALTH_NOT_READY": ProcessHealth{Name: "web", Group: "site", PID: 42, Why: "status 503: no quorum"},
+	"PROCESS_HEALTH_FAILED":    ProcessHealth{Name: "web", Group: "site", PID: 42, Failed: true, Why: "it hangs"},
 }
 
 func state(c process.Changed) ProcessState { return ProcessState{"web", "site", c} }
@@ -55,6 +59,11 @@ func leaves() (list []Type) {
 	}
 	slices.Sort(list)
 	return list
+}
+
+// originals are those that the original has too.
+func originals() []Type {
+	return slices.DeleteFunc(leaves(), func(t Type) bool { return strings.HasPrefix(string(t), "PROCESS_HEALTH") })
 }
 
 func TestEveryLeafHasItsEvent(t *testing.T) {
@@ -96,6 +105,9 @@ func TestPayload(t *testing.T) {
 		{"a communication that is not UTF-8", sample["PROCESS_COMMUNICATION_STDERR"], "processname:web groupname:site pid:42\nUndecodable: b\"\\xff'\""},
 		{"a communication of nothing", ProcessCommunication{Name: "web", Group: "site", PID: 42}, "processname:web groupname:site pid:42\n"},
 
+		{"ready", sample["PROCESS_HEALTH_READY"], "processname:web groupname:site pid:42\n"},
+		{"not ready has the reason", sample["PROCESS_HEALTH_NOT_READY"], "processname:web groupname:site pid:42\nstatus 503: no quorum"},
+
 		{"from a client", sample["REMOTE_COMMUNICATION"], "type:deploy\na b\nc"},
 		{"the daemon runs", sample["SUPERVISOR_STATE_CHANGE_RUNNING"], ""},
 		{"the daemon stops", sample["SUPERVISOR_STATE_CHANGE_STOPPING"], ""},
@@ -122,7 +134,8 @@ func TestSubscribe(t *testing.T) {
 		{"a leaf without siblings", "REMOTE_COMMUNICATION", "REMOTE_COMMUNICATION"},
 		{"nothing is nothing", "", ""},
 		{"what is no type is nothing", "TOCK tick_5", ""},
-		{"EVENT is all", "EVENT", join(leaves())},
+		{"EVENT is all that the original knows", "EVENT", join(originals())},
+		{"health is asked for by name", "PROCESS_HEALTH", "PROCESS_HEALTH_FAILED PROCESS_HEALTH_NOT_READY PROCESS_HEALTH_READY"},
 	} {
 		s := Subscribe(strings.Fields(tt.names))
 		var got []Type

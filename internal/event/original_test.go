@@ -34,7 +34,7 @@ func fields(e Event) map[string]any {
 // Every type, with names and data of every sort, packed by the original.
 func TestPackIsTheOriginals(t *testing.T) {
 	var events []Event
-	for _, l := range leaves() {
+	for _, l := range originals() {
 		events = append(events, sample[l])
 	}
 	for from := range map[process.State]bool{process.Stopped: true, process.Exited: true, process.Unknown: true} {

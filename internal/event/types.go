@@ -50,6 +50,15 @@ type (
 		Name    string
 		Removed bool
 	}
+
+	// ProcessHealth says that a process is ready now, not ready any more, or not alive: then it is going to be
+	// stopped.
+	ProcessHealth struct {
+		Name, Group   string
+		PID           int
+		Ready, Failed bool
+		Why           string // unless it is ready
+	}
 )
 
 // A Channel is one of the two outputs of a process.
@@ -137,3 +146,18 @@ func (e ProcessGroup) Type() Type {
 
 // Payload is the only one that ends its tokens with a newline (quirks 83).
 func (e ProcessGroup) Payload() string { return "groupname:" + e.Name + "\n" }
+
+func (e ProcessHealth) Type() Type {
+	switch {
+	case e.Failed:
+		return "PROCESS_HEALTH_FAILED"
+	case e.Ready:
+		return "PROCESS_HEALTH_READY"
+	}
+	return "PROCESS_HEALTH_NOT_READY"
+}
+
+// Payload has the reason as its data, as it may be any text.
+func (e ProcessHealth) Payload() string {
+	return "processname:" + e.Name + " groupname:" + e.Group + " pid:" + strconv.Itoa(e.PID) + "\n" + Text(e.Why)
+}
