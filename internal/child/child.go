@@ -5,6 +5,9 @@
 //	Spawn  ->  Spawned{PID}     ->  Ended{Status}  ->  (GroupGone, where the group is awaited)
 //	       ->  SpawnFailed{Err}
 //
+// Before the fork comes the program's pre_start_command. It and the other commands beside a process (Command) are
+// no spawns: they die with the daemon, and nothing is kept of them.
+//
 // Ended is reported when what the process wrote is in its logs, or a log takes nothing; before it
 // comes Reaped, as soon as the process has ended. What others still
 // write to its pipes, children that it left behind, goes on being logged until they end.
@@ -91,6 +94,8 @@ type Manager struct {
 
 	openings, tellings line // guarded by mu
 
+	besides map[string]chan struct{} // the commands that run, each closed at its end; guarded by mu
+
 	starts sync.WaitGroup // the goroutines of Spawn
 }
 
@@ -105,6 +110,7 @@ func New(o Options) *Manager {
 		}}),
 		closing: make(chan struct{}),
 		runs:    make(map[uint64]*run),
+		besides: make(map[string]chan struct{}),
 		sockets: newSockets(&o),
 	}
 }
@@ -119,10 +125,12 @@ type run struct {
 	stage stage           // guarded by mu
 	proc  *launch.Process // guarded by mu; set together with stage running
 
-	socket           *hold         // what is its stdin if it is a FastCGI program; else nil
-	opening, telling *ticket       // its turn to open its files, and to tell what came of it
-	settled          chan struct{} // closed when Spawned or SpawnFailed was reported
-	gone             chan struct{} // closed when the process group is empty
+	socket           *hold              // what is its stdin if it is a FastCGI program; else nil
+	ctx              context.Context    // of its pre_start_command; nil: there is none
+	stop             context.CancelFunc // and its end
+	opening, telling *ticket            // its turn to open its files, and to tell what came of it
+	settled          chan struct{}      // closed when Spawned or SpawnFailed was reported
+	gone             chan struct{}      // closed when the process group is empty
 	adopted          bool
 
 	// Set before settled is closed, constant after; nil if there was no fork. The stdin of an adopted one is
@@ -170,6 +178,9 @@ func (m *Manager) Cancel(spawn uint64) {
 	r := m.run(spawn)
 	if r == nil || !r.to(preparing, over) {
 		return
+	}
+	if r.stop != nil {
+		r.stop()
 	}
 	m.forget(spawn)
 	m.report(spawn, process.SpawnFailed{Err: "start of '" + r.p.Name + "' was cancelled"})

@@ -15,17 +15,17 @@ import (
 // Check tells whether p's command could be executed now; the error is a *process.CommandError. It
 // looks at files and may block.
 func (m *Manager) Check(p *config.Process) error {
-	_, _, err := resolve(p, m.environ)
+	_, _, err := resolve(p, p.Command, m.environ)
 	return err
 }
 
-// resolve finds the file to execute and its arguments, of which the first is the word as the
+// resolve finds the file to execute for a command of p and its arguments, of which the first is the word as the
 // command has it. As in the original a relative file is looked at from the daemon's directory here
 // and from the program's at exec.
-func resolve(p *config.Process, e environ) (path string, args []string, err error) {
-	args, err = shellwords.Split(p.Command)
+func resolve(p *config.Process, command string, e environ) (path string, args []string, err error) {
+	args, err = shellwords.Split(command)
 	if err != nil {
-		return "", nil, &process.CommandError{Text: "can't parse command " + pyrepr.Repr(p.Command) + ": " + err.Error()}
+		return "", nil, &process.CommandError{Text: "can't parse command " + pyrepr.Repr(command) + ": " + err.Error()}
 	}
 	if len(args) == 0 {
 		return "", nil, &process.CommandError{Text: "command is empty"}

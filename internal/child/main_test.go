@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -96,6 +97,47 @@ func beChild(what string, args []string) {
 			fmt.Fprint(os.NewFile(uintptr(c), "client"), args[0])
 			unix.Close(c)
 		}
+	case "fail": // with a status, and the rest as last words
+		code, _ := strconv.Atoi(args[0])
+		fmt.Println("first words")
+		fmt.Fprintln(os.Stderr, strings.Join(args[1:], " "))
+		os.Exit(code)
+	case "die":
+		syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	case "family": // a member that waits, silently; then what the first argument says
+		pid, err := syscall.ForkExec("/bin/sleep", []string{"sleep", "1000"}, &syscall.ProcAttr{Env: os.Environ(), Files: []uintptr{0, 1, 2}})
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println("pids", os.Getpid(), pid)
+		if args[0] == "wait" {
+			time.Sleep(time.Hour)
+		}
+		code, _ := strconv.Atoi(args[0])
+		os.Exit(code)
+	case "talk": // so many lines
+		n, _ := strconv.Atoi(args[0])
+		for i := range n {
+			fmt.Println("line", i)
+		}
+	case "flood": // for ever
+		for {
+			os.Stdout.WriteString("0123456789abcde\n")
+		}
+	case "await": // a file; and note who waits
+		f, err := os.OpenFile(args[0]+".pids", os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+		if err != nil {
+			panic(err)
+		}
+		fmt.Fprintln(f, os.Getpid())
+		for _, err := os.Stat(args[0]); err != nil; _, err = os.Stat(args[0]) {
+			time.Sleep(5 * time.Millisecond)
+		}
+	case "daemon": // a Manager of its own, with a process whose pre_start_command is given
+		m := New(Options{Log: slog.New(slog.DiscardHandler), Report: func(uint64, process.Event) {}, Environ: os.Environ()})
+		m.Spawn(&config.Process{Name: "web", Group: "site", Command: "/bin/sleep 1000",
+			Hooks: config.Hooks{PreStart: strings.Join(args, " "), TimeoutSecs: 60}}, 1)
+		time.Sleep(time.Hour)
 	case "late": // writes when a file appears
 		for _, err := os.Stat(args[0]); err != nil; _, err = os.Stat(args[0]) {
 			time.Sleep(5 * time.Millisecond)

@@ -1,12 +1,14 @@
 package child
 
 import (
+	"context"
 	"errors"
 	"os"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -25,12 +27,22 @@ func (m *Manager) Spawn(p *config.Process, spawn uint64) {
 	}
 	m.mu.Lock()
 	m.runs[spawn] = r
-	r.opening, r.telling = m.openings.ticket(), m.tellings.ticket()
+	if p.Hooks.PreStart == "" {
+		r.queueLocked()
+	} else {
+		r.ctx, r.stop = context.WithCancel(context.Background())
+	}
 	m.mu.Unlock()
 	m.starts.Go(r.start) // ends when the program runs, or with what it hangs in
 }
 
+// queueLocked takes its place among the starts; r.m.mu is held.
+func (r *run) queueLocked() { r.opening, r.telling = r.m.openings.ticket(), r.m.tellings.ticket() }
+
 func (r *run) start() {
+	if r.p.Hooks.PreStart != "" && !r.preStart() {
+		return
+	}
 	defer r.telling.pass()
 	r.opening.await()
 	f, spec, err := r.prepare()
@@ -53,6 +65,24 @@ func (r *run) start() {
 	r.m.report(r.spawn, process.Spawned{PID: proc.PID()})
 	close(r.settled)
 }
+
+// preStart runs the command that comes before the start, which waits for nobody else and nobody for it: its place
+// among the others is at its end. It tells whether to go on.
+func (r *run) preStart() bool {
+	defer r.stop()
+	hooks := &r.p.Hooks
+	err := r.m.Command(r.ctx, r.p, Command{Name: preStartName, Line: hooks.PreStart, Timeout: time.Duration(hooks.TimeoutSecs) * time.Second})
+	if err != nil {
+		r.fail(preparing, preStartName+": "+err.Error())
+		return false
+	}
+	r.m.mu.Lock()
+	r.queueLocked()
+	r.m.mu.Unlock()
+	return true
+}
+
+const preStartName = "pre_start_command"
 
 // connect begins to carry what comes through the pipes.
 func (r *run) connect(f *files) {
@@ -82,7 +112,7 @@ func (r *run) prepare() (*files, launch.Spec, error) {
 			return nil, launch.Spec{}, errors.New(socketText(r.p.FastCGI, err))
 		}
 	}
-	path, args, err := resolve(r.p, r.m.environ)
+	path, args, err := resolve(r.p, r.p.Command, r.m.environ)
 	if err != nil {
 		return nil, launch.Spec{}, err
 	}

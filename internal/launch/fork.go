@@ -2,6 +2,7 @@ package launch
 
 import (
 	"fmt"
+	"os"
 	"runtime"
 	"strconv"
 	"strings"
@@ -31,6 +32,8 @@ type plan struct {
 	nGroups   int
 	setNoFile bool
 	noFile    rlimit.Limit
+	tied      bool
+	parent    uintptr // our pid, if tied
 
 	// What the child says when a step fails: the step's text, the reason, the end.
 	userText, dirText, execText        iovec
@@ -58,7 +61,7 @@ var (
 const lastWords = "\nsupervisor: child process was not spawned\n"
 
 func newPlan(s *Spec, u *identity) (*plan, error) {
-	p := &plan{umask: -1, vfork: useVfork, pid: new(int32)}
+	p := &plan{umask: -1, vfork: useVfork, pid: new(int32), tied: s.Tied}
 	if s.Cell != nil {
 		p.pid = &s.Cell.PID
 	}
@@ -84,6 +87,7 @@ func newPlan(s *Spec, u *identity) (*plan, error) {
 		p.dir = cString(s.Dir)
 	}
 	p.noFile, p.setNoFile = rlimit.NoFile()
+	p.parent = uintptr(os.Getpid())
 
 	p.dirText = p.text("supervisor: couldn't chdir to " + s.Dir + ": ")
 	p.execText = p.text("supervisor: couldn't exec " + s.Args[0] + ": ")
@@ -197,6 +201,7 @@ func plainFork(p *plan) int {
 //go:nocheckptr
 func runChild(p *plan) {
 	var e syscall.Errno
+	var parent uintptr
 
 	// Differs: the original leaves SIGPIPE and SIGXFSZ ignored in its children. Go's handlers
 	// must go before signals are let in again, and what the daemon's parent ignored goes too.
@@ -240,6 +245,15 @@ func runChild(p *plan) {
 			goto fail
 		}
 	}
+	// Only now: a change of user ends it. If we have died since the fork nothing would come of it any
+	// more, and the child has another parent.
+	if p.tied {
+		syscall.RawSyscall6(syscall.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL), 0, 0, 0, 0)
+		parent, _, _ = syscall.RawSyscall6(syscall.SYS_GETPPID, 0, 0, 0, 0, 0, 0)
+		if parent != p.parent {
+			goto end
+		}
+	}
 	if p.dir != nil {
 		_, _, e = syscall.RawSyscall6(syscall.SYS_CHDIR, uintptr(unsafe.Pointer(p.dir)), 0, 0, 0, 0, 0)
 		if e != 0 {
@@ -257,6 +271,7 @@ func runChild(p *plan) {
 
 fail:
 	syscall.RawSyscall6(syscall.SYS_WRITEV, 2, uintptr(unsafe.Pointer(&p.message)), 3, 0, 0, 0)
+end:
 	for {
 		syscall.RawSyscall6(syscall.SYS_EXIT_GROUP, 127, 0, 0, 0, 0, 0)
 	}

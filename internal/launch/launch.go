@@ -47,6 +47,10 @@ type Spec struct {
 	// reaped, GroupGone comes once it is empty.
 	Group bool
 
+	// Tied: the kernel kills it when this process ends or executes something else. Its own children
+	// live on, and so does a program that is set-user-ID or has capabilities of its file.
+	Tied bool
+
 	// Cell, if not nil, is where the process is noted for whoever comes after this daemon.
 	Cell  *Cell
 	Spawn uint64 // the caller's number, for Cell
@@ -123,7 +127,11 @@ func Start(s Spec) (*Process, error) {
 	table.Lock()
 	table.starting[p] = true
 	table.Unlock()
-	go func() {
+	on := func(f func()) { go f() }
+	if s.Tied {
+		on = onLastingThread
+	}
+	on(func() {
 		errno := fork(plan)
 		table.Lock()
 		p.know()
@@ -146,7 +154,7 @@ func Start(s Spec) (*Process, error) {
 			stale.groupGone()
 		}
 		forked <- errno
-	}()
+	})
 	patience := time.NewTicker(execPatience)
 	defer patience.Stop()
 	var errno syscall.Errno

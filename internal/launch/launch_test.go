@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -379,17 +380,15 @@ func TestSignalAtOnceReachesTheGroup(t *testing.T) {
 	})
 }
 
-// A file under a write lease cannot be opened until the lease is given up: exec hangs, as on a
-// dead mount.
-func TestHangingExecHangsNobodyElse(t *testing.T) {
-	if !haveVfork {
-		t.Skip("nobody waits for an exec here")
-	}
+// hangingProgram is a program of which the exec hangs, as on a dead mount, until it is let go: a file under a
+// write lease cannot be opened until the lease is given up.
+func hangingProgram(t *testing.T) (path string, letGo func()) {
+	t.Helper()
 	binary, err := os.ReadFile("/proc/self/exe")
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(t.TempDir(), "program")
+	path = filepath.Join(t.TempDir(), "program")
 	if err := os.WriteFile(path, binary, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -397,10 +396,23 @@ func TestHangingExecHangsNobodyElse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Close(lease)
+	// Given up and closed for writing, or the kernel refuses to execute it.
+	letGo = sync.OnceFunc(func() {
+		unix.FcntlInt(uintptr(lease), unix.F_SETLEASE, unix.F_UNLCK)
+		unix.Close(lease)
+	})
+	t.Cleanup(letGo)
 	if _, err := unix.FcntlInt(uintptr(lease), unix.F_SETLEASE, unix.F_WRLCK); err != nil {
 		t.Skipf("no leases here: %v", err)
 	}
+	return path, letGo
+}
+
+func TestHangingExecHangsNobodyElse(t *testing.T) {
+	if !haveVfork {
+		t.Skip("nobody waits for an exec here")
+	}
+	path, letGo := hangingProgram(t)
 	hung := start(t, Spec{Path: path, Args: []string{"child:wait"}}, "")
 	if hung.PID() <= 0 {
 		t.Fatalf("pid %d", hung.PID())
@@ -418,9 +430,7 @@ func TestHangingExecHangsNobodyElse(t *testing.T) {
 		t.Errorf("open in the hanging child: %v, %v", fds, err)
 	}
 
-	// Given up and closed for writing, or the kernel refuses to execute it.
-	unix.FcntlInt(uintptr(lease), unix.F_SETLEASE, unix.F_UNLCK)
-	unix.Close(lease)
+	letGo()
 	hung.Signal(syscall.SIGKILL, true)
 	if e := hung.wait(); e.Signal != syscall.SIGKILL && e.Code != 127 {
 		t.Errorf("got %+v", e)

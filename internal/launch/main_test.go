@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"holdfast/internal/process"
 )
 
 // The children of these tests are the test binary under names that say what they do:
@@ -62,6 +64,17 @@ func beChild(what string, args []string) {
 		syscall.Wait4(pid, &ws, 0, nil)
 		fmt.Println("reaped")
 		time.Sleep(time.Hour)
+	case "tie": // a child that is tied to this one, and one that is not
+		for _, tied := range []bool{true, false} {
+			p, err := Start(Spec{Path: "/proc/self/exe", Args: []string{"child:exec-wait"}, Tied: tied, Files: [3]int{0, 1, 2},
+				Exited: func(process.ExitStatus, bool) {}})
+			if err != nil {
+				panic(err)
+			}
+			fmt.Println("child", p.PID())
+		}
+		io.ReadAll(os.Stdin)
+		syscall.Exec("/proc/self/exe", []string{"child:exec-wait"}, nil)
 	case "exec-wait": // silently
 		time.Sleep(time.Hour)
 	case "leave-held-zombie": // a zombie in this group whose parent, outside, never waits for it
