@@ -423,7 +423,7 @@ func (d *Daemon) memory() supervisor.Memory {
 }
 
 func (m memory) Keep(p *config.Process, k supervisor.Kept) {
-	kept := &survive.Kept{Record: k.Record, AutoStart: k.AutoStart, Signal: survive.Signal{Number: int(k.Kill.Signal), Group: k.Kill.Group}}
+	kept := &survive.Kept{Record: k.Record, AutoStart: k.AutoStart, PostStop: k.PostStop, Health: k.Health, Signal: survive.Signal{Number: int(k.Kill.Signal), Group: k.Kill.Group}}
 	if l := &k.Listener; p.Listener {
 		kept.Listener = &survive.Listener{
 			Said: int(l.Said), Pending: []byte(l.Pending), Missing: l.Missing, Result: []byte(l.Result), Heard: []byte(l.Heard),
@@ -439,7 +439,7 @@ func (m memory) Keep(p *config.Process, k supervisor.Kept) {
 
 // keptOf is the other way round.
 func keptOf(k *survive.Kept) supervisor.Kept {
-	kept := supervisor.Kept{Record: k.Record, AutoStart: k.AutoStart, Kill: process.Kill{Signal: syscall.Signal(k.Signal.Number), Group: k.Signal.Group}}
+	kept := supervisor.Kept{Record: k.Record, AutoStart: k.AutoStart, PostStop: k.PostStop, Health: k.Health, Kill: process.Kill{Signal: syscall.Signal(k.Signal.Number), Group: k.Signal.Group}}
 	if l := k.Listener; l != nil {
 		kept.Listener = listener.Kept{Said: listener.State(l.Said), Pending: string(l.Pending), Missing: l.Missing,
 			Result: string(l.Result), Heard: string(l.Heard), InHand: l.InHand}

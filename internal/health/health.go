@@ -10,7 +10,6 @@
 package health
 
 import (
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -253,7 +252,6 @@ func (m *machine) begin() {
 func (m *machine) end() {
 	m.r.ready, m.r.live = m.r.ready.anew(), m.r.live.anew()
 	m.r.startBy, m.r.watchdog = time.Time{}, time.Time{}
-	m.r.Said = Said{}
 }
 
 // anew is p from its beginning; what is under way is of an earlier course.
@@ -442,7 +440,7 @@ func (m *machine) deadline() {
 		m.do = append(m.do, Failed{Start: true, Why: lateText(m.p.StartTimeout, m.r.Why)})
 	}
 	if due(m.r.watchdog, m.now) {
-		m.fail(fmt.Sprintf("it has not said WATCHDOG=1 for %v (watchdog_secs)", m.p.Watchdog))
+		m.fail(silentText(m.p.Watchdog))
 	}
 	m.deadlineNow()
 }

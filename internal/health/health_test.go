@@ -150,7 +150,7 @@ func TestStep(t *testing.T) {
 0s Notified:
 5s Lives:
 14s Notified:
-24s Deadline: FAILED(start false: it has not said WATCHDOG=1 for 10s (watchdog_secs))
+24s Deadline: FAILED(start false: it has not said WATCHDOG=1 for 10 s (watchdog_secs))
 `},
 		{"it asks for its end", Program{Watchdog: 10 * time.Second}, []any{Lives{Running}, Notified{Trigger: true}, 60.0}, `
 0s Lives:

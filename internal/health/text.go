@@ -26,6 +26,10 @@ func lateText(bound time.Duration, why string) string {
 	return text
 }
 
+func silentText(bound time.Duration) string {
+	return fmt.Sprintf("it has not said WATCHDOG=1 for %s (watchdog_secs)", Seconds(bound))
+}
+
 // Seconds is how operators are told of d: "0.3 s", "12 s".
 func Seconds(d time.Duration) string {
 	if d < 10*time.Second {

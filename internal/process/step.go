@@ -439,8 +439,11 @@ func (m *machine) again(code int) {
 	m.tryAgain(code)
 }
 
-func (m *machine) expected(s ExitStatus) bool {
-	return s.Signal == 0 && !s.Unknown && slices.Contains(m.p.ExitCodes, s.Code)
+func (m *machine) expected(s ExitStatus) bool { return m.p.Expects(s) }
+
+// Expects tells whether s is one of the program's exit codes.
+func (p *Program) Expects(s ExitStatus) bool {
+	return s.Signal == 0 && !s.Unknown && slices.Contains(p.ExitCodes, s.Code)
 }
 
 func (m *machine) restarts(expected bool) bool {

@@ -99,6 +99,9 @@ func (f *fakeAPI) Restart() error  { return f.note("Restart") }
 func (f *fakeAPI) SendStdin(ctx context.Context, name, chars string) error {
 	return f.note("SendStdin %q %q", name, chars)
 }
+func (f *fakeAPI) ReloadProcess(ctx context.Context, name string) error {
+	return f.note("ReloadProcess %q", name)
+}
 func (f *fakeAPI) ClearLogs(ctx context.Context, name string) error {
 	return f.note("ClearLogs %q", name)
 }

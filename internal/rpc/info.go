@@ -80,7 +80,7 @@ func description(i supervisor.Info) string {
 		}
 		return time.Unix(epoch(i.Stop), 0).Format("Jan 02 03:04 PM")
 	}
-	return ""
+	return i.Waiting // Differs: the original has nothing that waits
 }
 
 // uptime is Python's text of a time span.

@@ -29,6 +29,17 @@ type Info struct {
 	StdoutLog   string
 	StderrLog   string
 	Config      *config.Process
+
+	// What the original knows nothing of.
+	Waiting    string // what a start or a stop that is held waits for; empty: it isn't
+	Ready      bool
+	NotReady   string              // why, where it is known
+	ReadySince time.Time           // of the value of Ready, where there is a check; else zero
+	Status     string              // what it says of itself
+	MainPID    int                 // the process that it says is the main one; 0: not said
+	LastExit   *process.ExitStatus // of its last end; nil: none
+	Restarts   int                 // since it was asked for
+	Next       time.Time           // when it is started again, or stopped harder; zero: it is not
 }
 
 // A Result is the outcome for one process of a call on several; Err nil is success.
@@ -108,6 +119,7 @@ type API interface {
 	Shutdown() error
 	Restart() error
 	SendStdin(ctx context.Context, name, chars string) error
+	ReloadProcess(ctx context.Context, name string) error
 	ClearLogs(ctx context.Context, name string) error
 	ClearAllLogs(ctx context.Context) ([]Result, error)
 	SendRemoteCommEvent(typ, data string) error

@@ -105,7 +105,9 @@ func (s *Supervisor) insert(cfg *config.Group) *group {
 	g := &group{config: cfg, came: s.lastCame}
 	for i := range cfg.Processes {
 		c := &cfg.Processes[i]
-		g.procs = append(g.procs, &proc{group: g, member: i, config: c, program: program(c), index: -1})
+		p := &proc{group: g, member: i, config: c, program: program(c), checks: checks(c), needs: c.DependsOn, index: -1}
+		g.procs = append(g.procs, p)
+		s.join(p)
 	}
 	if cfg.Listener != nil {
 		g.pool = s.newPool(g)
@@ -136,6 +138,11 @@ func program(c *config.Process) process.Program {
 		KillAsGroup:  c.KillAsGroup,
 		StopMore:     stopMore,
 		EndsWhen:     process.EndsWhen(c.ExitSupervisorWhen),
+		Gated:        len(c.DependsOn) > 0 || c.Hooks.PostStop != "",
+		OneShot:      c.OneShot,
+		StopCommand:  c.Hooks.Stop != "",
+		StartBound:   c.Health.StartTimeoutSecs > 0,
+		LiveSignal:   c.Health.LiveSignal,
 		Patience:     process.Patience(c.Patience),
 	}
 }
@@ -155,6 +162,7 @@ func (s *Supervisor) RemoveGroup(_ context.Context, name string) error {
 			s.step(p, process.Stop{}) // of a restart that was to come
 			s.forget(p.record.Spawn)
 			p.removed = true
+			s.leaves(p)
 			if s.Memory != nil {
 				s.uncommitted = true
 				s.Memory.Forget(p.config)

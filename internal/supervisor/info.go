@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"holdfast/internal/health"
 	"holdfast/internal/process"
 )
 
@@ -13,7 +14,7 @@ func (s *Supervisor) ProcessInfo(name string) (info Info, err error) {
 	err = s.visit(func() error {
 		p, err := s.find(name)
 		if err == nil {
-			info = p.info(time.Now())
+			info = s.info(p, time.Now())
 		}
 		return err
 	})
@@ -26,7 +27,7 @@ func (s *Supervisor) AllProcessInfo() (infos []Info, err error) {
 		now := time.Now()
 		for _, g := range s.groups {
 			for _, p := range g.procs {
-				infos = append(infos, p.info(now))
+				infos = append(infos, s.info(p, now))
 			}
 		}
 		return nil
@@ -37,7 +38,7 @@ func (s *Supervisor) AllProcessInfo() (infos []Info, err error) {
 	return infos, err
 }
 
-func (p *proc) info(now time.Time) Info {
+func (s *Supervisor) info(p *proc, now time.Time) Info {
 	r := &p.record
 	info := Info{
 		Name: p.config.Name, Group: p.group.config.Name,
@@ -46,6 +47,15 @@ func (p *proc) info(now time.Time) Info {
 		SpawnErr: r.SpawnErr, ExitStatus: r.ExitCode(),
 		StdoutLog: p.config.Stdout.File, StderrLog: p.config.Stderr.File,
 		Config: p.config,
+
+		Waiting: s.waitsFor(p, now), Ready: p.isReady(), LastExit: r.Last, Restarts: r.Restarts,
+	}
+	if life(r) != health.Gone {
+		info.NotReady, info.ReadySince = p.health.Why, p.health.Since
+		info.Status, info.MainPID = p.health.Status, p.health.MainPID
+	}
+	if r.State == process.Backoff || r.State == process.Exited || r.State == process.Fatal || r.State == process.Stopping {
+		info.Next = r.Deadline
 	}
 	if r.State == process.Stopping && r.LeaderGone {
 		info.ExitStatus = 0 // it is not over yet

@@ -41,6 +41,9 @@ func (s *Supervisor) Resume(past Past) Mood {
 	}
 	s.exitCode = past.Daemon.ExitCode
 	past.Adopted()
+	for _, p := range left {
+		s.resumeHealth(p)
+	}
 	s.keepDaemon()
 	for _, g := range slices.Clone(s.groups) {
 		s.autostart(g)
@@ -60,7 +63,8 @@ func (s *Supervisor) insertWith(cfg *config.Group, past *Past) *group {
 			s.keep(p, process.Kill{})
 			continue
 		}
-		p.record, p.kept, p.autoStart = k.Record, &k, k.AutoStart
+		p.record, p.kept, p.autoStart, p.postStop = k.Record, &k, k.AutoStart, k.PostStop
+		p.health.Kept = k.Health
 		if g.pool != nil {
 			g.pool.Resume(p.member, p.record.State, k.Listener, k.NextSerial)
 			p.staged, events = k.Staged, max(events, k.Events)
@@ -77,7 +81,7 @@ func (s *Supervisor) keep(p *proc, about process.Kill) {
 	if s.Memory == nil || p.removed {
 		return
 	}
-	k := Kept{Record: p.record, Kill: about, AutoStart: p.autoStart}
+	k := Kept{Record: p.record, Kill: about, AutoStart: p.autoStart, PostStop: p.postStop, Health: p.health.Kept}
 	if p.group.pool != nil {
 		pool := p.group.pool
 		c := pool.Counts()

@@ -22,6 +22,7 @@ import (
 
 	"holdfast/internal/config"
 	"holdfast/internal/event"
+	"holdfast/internal/health"
 	"holdfast/internal/process"
 )
 
@@ -80,7 +81,7 @@ func play(t *testing.T, script string, m *memory) string {
 	if sc.sup != nil {
 		go sc.sup.SetMood(MoodShutdown)
 		synctest.Wait()
-		for range 3 { // whatever the script has left alive
+		for range 8 { // whatever the script has left alive, which may have an order
 			for spawn := uint64(1); spawn <= sc.sup.lastSpawn; spawn++ {
 				sc.sup.Post(spawn, process.Ended{})
 				sc.sup.Post(spawn, process.SpawnFailed{})
@@ -109,6 +110,8 @@ type scene struct {
 	done    map[uint64]bool   // guarded by mu
 	missing string            // a command that can't be found; guarded by mu
 	deaf    string            // a process whose stdin is closed; guarded by mu
+	found   map[string]string // what checks find, by name: "ok", or what is wrong; "hang" is no answer; guarded by mu
+	hung    map[string]func(error)
 }
 
 // A line is something that happened. Answers to callers come from goroutines of their own, so
@@ -236,6 +239,44 @@ func (sc *scene) Prepare(g *config.Group) (*config.Group, error) {
 	return g, nil
 }
 
+func (sc *scene) Probe(p *config.Process, c *config.Check, pid int, done func(error)) {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	switch found := sc.found[p.Name+" "+c.Target]; found {
+	case "ok":
+		done(nil)
+	case "hang":
+		sc.hung[p.Name+" "+c.Target] = done
+	default:
+		done(errors.New(cmp.Or(found, "connection refused")))
+	}
+}
+
+// command is a hook: it is over when the script says so.
+func (sc *scene) command(what string, p *config.Process, done func(error)) {
+	sc.standing(what)
+	sc.say("%s %s", what, p.Name)
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	if sc.hung == nil {
+		sc.hung = make(map[string]func(error))
+	}
+	sc.hung[what+" "+p.Name] = done
+}
+
+func (sc *scene) StopCommand(p *config.Process, pid int, done func(error)) {
+	sc.command("stop_command", p, done)
+}
+
+func (sc *scene) PostStop(p *config.Process, pid int, done func(error)) {
+	sc.command("post_stop_command", p, done)
+}
+
+func (sc *scene) Reload(_ context.Context, p *config.Process, pid int) error {
+	sc.say("reload_command %s %d", p.Name, pid)
+	return nil
+}
+
 // Enabled, Handle, WithAttrs and WithGroup make a scene a slog.Handler.
 func (sc *scene) Enabled(context.Context, slog.Level) bool { return true }
 func (sc *scene) Handle(_ context.Context, r slog.Record) error {
@@ -285,6 +326,33 @@ func (sc *scene) do(command string) {
 		sc.auto = arg(0) != "off"
 	case "missing": // missing COMMAND
 		sc.missing = arg(0)
+	case "find": // find NAME ready|live TEXT: what its checks find from now on
+		sc.mu.Lock()
+		if sc.found == nil {
+			sc.found = make(map[string]string)
+		}
+		sc.found[arg(0)+" "+arg(1)] = strings.Join(args[2:], " ")
+		sc.mu.Unlock()
+	case "notify": // notify NAME ready|reloading|stopping|watchdog
+		sc.sup.PostNotified(sc.number(arg(0)), health.Notified{Ready: arg(1) == "ready", Reloading: arg(1) == "reloading",
+			Stopping: arg(1) == "stopping", Watchdog: arg(1) == "watchdog"})
+	case "done": // done stop_command|post_stop_command NAME [TEXT]
+		sc.mu.Lock()
+		done := sc.hung[arg(0)+" "+arg(1)]
+		sc.mu.Unlock()
+		if arg(2) == "" {
+			done(nil)
+		} else {
+			done(errors.New(strings.Join(args[2:], " ")))
+		}
+	case "refresh":
+		sc.tell(command, sc.sup.ReloadProcess(ctx, arg(0)))
+	case "long":
+		infos, err := sc.sup.AllProcessInfo()
+		for _, i := range infos {
+			sc.say("%s:%s %s ready=%v %s", i.Group, i.Name, i.State, i.Ready, cmp.Or(i.Waiting, i.NotReady))
+		}
+		sc.tell(command, err)
 	case "sleep":
 		d, err := time.ParseDuration(arg(0))
 		if err != nil {
@@ -488,6 +556,35 @@ func (sc *scene) program(args []string) {
 			p.Patience.RestartSecs, p.Patience.MaxDelaySecs, p.Patience.ResetSecs = n, 60, 120
 		case "fatalretrysecs":
 			p.Patience.FatalRetrySecs = n
+		case "depends", "requires": // on "x", "x(running)", "g:x"
+			for name := range strings.SplitSeq(v, ",") {
+				d := config.Dependency{Required: k == "requires"}
+				name, until, _ := strings.Cut(strings.TrimSuffix(name, ")"), "(")
+				d.Until = map[string]config.Until{"running": config.UntilRunning, "completed": config.UntilCompleted}[until]
+				if d.Group, d.Name, ok = strings.Cut(name, ":"); !ok {
+					d.Name = d.Group
+				}
+				p.DependsOn = append(p.DependsOn, d)
+			}
+		case "ready": // ready=notify, or anything: it is asked for
+			p.Health.Ready = &config.Check{Kind: config.CheckHTTP, Target: "ready", PeriodSecs: 10, SuccessThreshold: 1, FailureThreshold: 3}
+			if v == "notify" {
+				p.Health.Ready.Kind = config.CheckNotify
+			}
+		case "live":
+			p.Health.Live = &config.Check{Kind: config.CheckHTTP, Target: "live", PeriodSecs: 10, SuccessThreshold: 1, FailureThreshold: n}
+		case "watchdog":
+			p.Health.WatchdogSecs = n
+		case "starttimeout":
+			p.Health.StartTimeoutSecs = n
+		case "oneshot":
+			p.OneShot = true
+		case "poststop":
+			p.Hooks.PostStop = "x"
+		case "stopcommand":
+			p.Hooks.Stop = "x"
+		case "reloadsignal":
+			p.Hooks.ReloadSignal = syscall.SIGHUP
 		case "asgroup":
 			p.StopAsGroup, p.KillAsGroup = true, true
 		default:

@@ -65,7 +65,7 @@ func (s *Supervisor) stop(ctx context.Context, targets []target, wait bool) ([]R
 				reply <- answer{Result: p.result(&Error{ErrNotRunning, t.name}), place: i}
 				continue
 			}
-			s.step(p, process.Stop{})
+			s.step(p, process.Stop{Held: s.isNeeded(p)})
 			if wait {
 				s.await(p, waiter{kind: stopped, name: t.name, reply: reply, answer: answer{Result: p.result(nil), place: i}})
 			} else {

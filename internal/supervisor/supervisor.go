@@ -12,6 +12,7 @@ package supervisor
 
 import (
 	"container/heap"
+	"context"
 	"log/slog"
 	"slices"
 	"syscall"
@@ -19,13 +20,14 @@ import (
 
 	"holdfast/internal/config"
 	"holdfast/internal/event"
+	"holdfast/internal/health"
 	"holdfast/internal/listener"
 	"holdfast/internal/process"
 )
 
-// Hands do what the loop decides. Spawn, Cancel, Signal, Stage, Send and Done are called on the loop
-// and return at once; what comes of the first three is posted. The others may block and are called
-// on a caller's goroutine.
+// Hands do what the loop decides. Spawn, Cancel, Signal, Stage, Send, Done, Probe, StopCommand and PostStop are
+// called on the loop and return at once; what comes of the first three is posted. The others may block and are
+// called on a caller's goroutine.
 type Hands interface {
 	// Spawn starts a process under a number that is unique in the daemon; one of
 	// process.Spawned and process.SpawnFailed follows, and after Spawned one process.Ended.
@@ -51,6 +53,13 @@ type Hands interface {
 	// Adopt takes over, under its number, a spawn that a daemon before this one has left; what has
 	// become of it is posted, Spawned too if that daemon did not know of it yet. It returns at once.
 	Adopt(p *config.Process, spawn uint64)
+	// Probe makes a check of a process, which may be found under pid, and calls done once with what is wrong.
+	Probe(p *config.Process, c *config.Check, pid int, done func(error))
+	// StopCommand runs p's stop command, and PostStop what comes after its end; both call done once.
+	StopCommand(p *config.Process, pid int, done func(error))
+	PostStop(p *config.Process, pid int, done func(error))
+	// Reload runs p's reload command.
+	Reload(ctx context.Context, p *config.Process, pid int) error
 	// Prepare returns g with its AUTO logs made; an error also tells that a socket can't be.
 	Prepare(g *config.Group) (*config.Group, error)
 }
@@ -98,6 +107,9 @@ type Kept struct {
 	Kill   process.Kill // about to be sent; zero: nothing
 	// AutoStart: it is about to be started, as its group has just come.
 	AutoStart bool
+	// PostStop: the command after its end is under way.
+	PostStop bool
+	Health   health.Kept
 
 	// Of an event listener.
 	Listener   listener.Kept
@@ -124,10 +136,13 @@ type Supervisor struct {
 	toStop      []*group // in a shutdown: what is still to be stopped, the last one first
 	nextReport  time.Time
 	ticks       event.Ticks
-	nextTick    time.Time     // zero: nobody listens for TICKs
-	said        []slog.Record // for commit
-	uncommitted bool          // Memory was told something since the last commit
-	unsent      []uint64      // spawns that have something staged
+	nextTick    time.Time // zero: nobody listens for TICKs
+	members     map[member]*proc
+	dependents  map[member][]*proc // those that depend on it
+	unsettled   bool               // something has changed that others may wait for
+	said        []slog.Record      // for commit
+	uncommitted bool               // Memory was told something since the last commit
+	unsent      []uint64           // spawns that have something staged
 }
 
 // A group is an active group.
@@ -153,6 +168,10 @@ type proc struct {
 	staged    bool // the hands keep the event that it was given last
 	// stopReport is when the log next says that somebody waits for its stop; zero: nobody does.
 	stopReport time.Time
+	health     health.Record
+	checks     *health.Program // nil: there is nothing to be found out about it
+	needs      []config.Dependency
+	postStop   bool // the command after its end is under way; no start goes on before it is over
 	index      int  // in deadlines; -1: not there
 	removed    bool // its group is gone; a caller may still hold it
 }
@@ -169,6 +188,9 @@ func New(cfg *config.Config, o Options) *Supervisor {
 		mood:    MoodRunning,
 		parsed:  cfg,
 		spawns:  make(map[uint64]*proc),
+		members: make(map[member]*proc),
+
+		dependents: make(map[member][]*proc),
 	}
 }
 
@@ -196,7 +218,7 @@ func (s *Supervisor) forget(spawn uint64) {
 
 // awaitsFacts tells whether more facts about r's last spawn matter.
 func awaitsFacts(r *process.Record) bool {
-	return r.PID != 0 || !r.State.IsStopped() && r.State != process.Backoff
+	return r.PID != 0 || !r.State.IsStopped() && r.State != process.Backoff && !(r.Held && r.State == process.Starting)
 }
 
 // Run adds groups (prepared by the hands), starts what is to be started, and returns when a
@@ -226,6 +248,7 @@ func (s *Supervisor) loop() Mood {
 	defer timer.Stop()
 	for {
 		s.expire()
+		s.settle()
 		s.tick()
 		s.dispatch()
 		if s.mood != MoodRunning && s.shutdownDone() {
@@ -251,7 +274,12 @@ func (s *Supervisor) loop() Mood {
 // step carries out what e does to p.
 func (s *Supervisor) step(p *proc, e process.Event) {
 	r, do := process.Step(&p.program, p.record, e, time.Now())
+	before := p.record
 	p.record = r
+	s.unsettled = true
+	if before.PID != 0 && r.PID == 0 && p.config.Hooks.PostStop != "" {
+		p.postStop = true
+	}
 	var end *process.EndSupervisor
 	for _, a := range do {
 		switch a := a.(type) {
@@ -269,6 +297,10 @@ func (s *Supervisor) step(p *proc, e process.Event) {
 			s.keep(p, a)
 			s.commit()
 			s.Hands.Signal(p.record.Spawn, a.Signal, a.Group)
+		case process.RunStopCommand:
+			s.keep(p, process.Kill{})
+			s.commit()
+			s.stopCommand(p)
 		case process.Log:
 			s.log(a.Level, a.Text)
 		case process.Changed:
@@ -278,12 +310,16 @@ func (s *Supervisor) step(p *proc, e process.Event) {
 			end = &a
 		}
 	}
+	s.lives(p)
 	s.keep(p, process.Kill{})
 	if end != nil {
 		s.exitCode = end.Code
 		s.setMood(MoodShutdown)
 	}
 	s.commit()
+	if p.postStop && before.PID != 0 && r.PID == 0 {
+		s.runPostStop(p, before.PID)
+	}
 	p.tellWaiters(p.record.State)
 	s.schedule(p)
 }
@@ -297,8 +333,9 @@ func (s *Supervisor) shutdownDone() bool {
 			break
 		}
 		for _, p := range g.byPriority(true) {
-			s.step(p, process.Stop{Final: true})
+			s.stopLast(p)
 		}
+		s.settle()
 		if g.unstopped() {
 			break
 		}
@@ -352,7 +389,7 @@ func (g *group) unstopped() bool {
 }
 
 // UNKNOWN counts as stopped, as in the original: its process can't be signalled.
-func (p *proc) unstopped() bool { return !p.record.State.IsStopped() }
+func (p *proc) unstopped() bool { return !p.record.State.IsStopped() || p.postStop }
 
 // byPriority lists g's processes by priority, equal ones in configuration order; reversed for a
 // shutdown.
@@ -376,6 +413,9 @@ func (s *Supervisor) expire() {
 		}
 		if d := p.record.Deadline; !d.IsZero() && !d.After(now) {
 			s.step(p, process.Deadline{})
+		}
+		if d := p.health.Deadline(); !d.IsZero() && !d.After(now) {
+			s.judge(p, health.Deadline{})
 		}
 		if r := p.stopReport; !r.IsZero() && !r.After(now) {
 			p.stopReport = now.Add(2 * time.Second)
@@ -426,8 +466,10 @@ func (s *Supervisor) schedule(p *proc) {
 
 func (p *proc) nextDeadline() time.Time {
 	at := p.record.Deadline
-	if at.IsZero() || !p.stopReport.IsZero() && p.stopReport.Before(at) {
-		at = p.stopReport
+	for _, t := range []time.Time{p.stopReport, p.health.Deadline()} {
+		if at.IsZero() || !t.IsZero() && t.Before(at) {
+			at = t
+		}
 	}
 	return at
 }

@@ -80,17 +80,17 @@ func (w *waiter) over(p *proc, state process.State) (bool, Reason) {
 		if state == process.Unknown {
 			return true, ErrFailed
 		}
-		return state.IsStopped(), ""
+		return state.IsStopped() && !p.postStop, ""
 	}
 	switch state {
 	case process.Starting:
-		return w.kind == forked && p.record.PID != 0, ""
+		return w.kind == forked && (p.record.PID != 0 || p.record.Held), ""
 	case process.Running:
 		return true, ""
 	case process.Backoff, process.Fatal:
 		return true, ErrSpawn
 	case process.Exited:
-		if w.kind == forked {
+		if w.kind == forked || p.completed() {
 			return true, ""
 		}
 	}

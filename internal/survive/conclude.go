@@ -55,7 +55,7 @@ const tick = 10 * time.Millisecond
 // guard, which has that pid, has waited for meanwhile; it will tell of more, if they were its children.
 func Conclude(e *Entry, told []Exit, guard int, look func(pid int) (start uint64, ok bool)) Conclusion {
 	r, c := &e.Record, &e.Cell
-	forking := r.PID == 0 && (r.State == process.Starting || r.State == process.Stopping)
+	forking := r.PID == 0 && (r.State == process.Starting && !r.Held || r.State == process.Stopping)
 	switch {
 	case r.LeaderGone:
 		return Conclusion{Fate: LeaderGone, PID: r.PID}

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"holdfast/internal/health"
 	"holdfast/internal/process"
 )
 
@@ -28,13 +29,26 @@ type record struct {
 	Killing    bool   `json:"killing,omitempty"`
 	TooQuick   bool   `json:"tooQuick,omitempty"`
 	LeaderGone bool   `json:"leaderGone,omitempty"`
+	Held       bool   `json:"held,omitempty"`
+	Again      bool   `json:"again,omitempty"`
+	Commanded  bool   `json:"commanded,omitempty"`
+	Unwell     int    `json:"unwell,omitempty"`
+	Restarts   int    `json:"restarts,omitempty"`
 	Exit       *exit  `json:"exit,omitempty"`
+	Last       *exit  `json:"last,omitempty"`
 	SpawnErr   string `json:"spawnErr,omitempty"`
 	Started    int64  `json:"started,omitempty"`
 	Stopped    int64  `json:"stopped,omitempty"`
 	Signal     int    `json:"signal,omitempty"` // about to be sent
 	ToGroup    bool   `json:"toGroup,omitempty"`
 	AutoStart  bool   `json:"autoStart,omitempty"`
+	PostStop   bool   `json:"postStop,omitempty"`
+	Ready      bool   `json:"ready,omitempty"`
+	Once       bool   `json:"once,omitempty"`
+	Since      int64  `json:"since,omitempty"`
+	SaidReady  bool   `json:"saidReady,omitempty"`
+	Status     string `json:"status,omitempty"`
+	MainPID    int    `json:"mainPID,omitempty"`
 	*Listener
 }
 
@@ -81,13 +95,18 @@ func encode(group, name string, k *Kept, limit int) []byte {
 		Group: group, Name: name,
 		State: int(r.State), Spawn: r.Spawn, PID: r.PID, Deadline: c.out(r.Deadline),
 		Retries: r.Retries, QuickLives: r.QuickLives, Failures: r.Failures, Starts: r.WindowStarts, Window: c.out(r.WindowBegan), StopSteps: r.StopSteps, Killing: r.Killing, TooQuick: r.TooQuick, LeaderGone: r.LeaderGone,
+		Held: r.Held, Again: r.Again, Commanded: r.Commanded, Unwell: int(r.Unwell), Restarts: r.Restarts,
+		Exit: exitOf(r.Exit), Last: exitOf(r.Last),
 		SpawnErr: r.SpawnErr, Started: c.out(r.Started), Stopped: c.out(r.Stopped),
-		Signal: k.Signal.Number, ToGroup: k.Signal.Group, AutoStart: k.AutoStart, Listener: k.Listener,
-	}
-	if e := r.Exit; e != nil {
-		out.Exit = &exit{e.Code, int(e.Signal), e.Core, e.Unknown}
+		Signal: k.Signal.Number, ToGroup: k.Signal.Group, AutoStart: k.AutoStart, PostStop: k.PostStop, Listener: k.Listener,
+		Ready: k.Health.Ready, Once: k.Health.Once, Since: c.out(k.Health.Since),
+		SaidReady: k.Health.Said.Ready, Status: k.Health.Status, MainPID: k.Health.MainPID,
 	}
 	data, err := json.Marshal(out)
+	if err == nil && len(data) > limit { // it is for showing
+		out.Status = ""
+		data, err = json.Marshal(out)
+	}
 	if err == nil && len(data) > limit { // the name of a command may be long, and can be found out again
 		out.SpawnErr = ""
 		data, err = json.Marshal(out)
@@ -111,14 +130,29 @@ func decode(data []byte) (e Entry, err error) {
 	}
 	c := newClock()
 	e = Entry{Group: in.Group, Name: in.Name}
-	e.Signal, e.AutoStart, e.Listener = Signal{in.Signal, in.ToGroup}, in.AutoStart, in.Listener
+	e.Signal, e.AutoStart, e.PostStop, e.Listener = Signal{in.Signal, in.ToGroup}, in.AutoStart, in.PostStop, in.Listener
+	e.Health = health.Kept{Ready: in.Ready, Once: in.Once, Since: c.in(in.Since),
+		Said: health.Said{Ready: in.SaidReady, Status: in.Status, MainPID: in.MainPID}}
 	e.Record = process.Record{
 		State: process.State(in.State), Spawn: in.Spawn, PID: in.PID, Deadline: c.in(in.Deadline),
 		Retries: in.Retries, QuickLives: in.QuickLives, Failures: in.Failures, WindowStarts: in.Starts, WindowBegan: c.in(in.Window), StopSteps: in.StopSteps, Killing: in.Killing, TooQuick: in.TooQuick, LeaderGone: in.LeaderGone,
+		Held: in.Held, Again: in.Again, Commanded: in.Commanded, Unwell: process.Unwell(in.Unwell), Restarts: in.Restarts,
+		Exit: in.Exit.status(), Last: in.Last.status(),
 		SpawnErr: in.SpawnErr, Started: c.in(in.Started), Stopped: c.in(in.Stopped),
 	}
-	if x := in.Exit; x != nil {
-		e.Record.Exit = &process.ExitStatus{Code: x.Code, Signal: syscall.Signal(x.Signal), Core: x.Core, Unknown: x.Unknown}
-	}
 	return e, nil
+}
+
+func exitOf(s *process.ExitStatus) *exit {
+	if s == nil {
+		return nil
+	}
+	return &exit{s.Code, int(s.Signal), s.Core, s.Unknown}
+}
+
+func (x *exit) status() *process.ExitStatus {
+	if x == nil {
+		return nil
+	}
+	return &process.ExitStatus{Code: x.Code, Signal: syscall.Signal(x.Signal), Core: x.Core, Unknown: x.Unknown}
 }

@@ -37,6 +37,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"holdfast/internal/health"
 	"holdfast/internal/launch"
 	"holdfast/internal/process"
 )
@@ -151,8 +152,10 @@ type Entry struct {
 // Kept is what the loop knows of a process.
 type Kept struct {
 	Record    process.Record
-	Signal    Signal    // was about to be sent
-	AutoStart bool      // was about to be started, as its group had just come
+	Signal    Signal // was about to be sent
+	AutoStart bool   // was about to be started, as its group had just come
+	PostStop  bool   // the command after its end was under way
+	Health    health.Kept
 	Listener  *Listener // nil unless it is one
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"holdfast/internal/config"
+	"holdfast/internal/health"
 	"holdfast/internal/launch"
 	"holdfast/internal/process"
 )
@@ -54,14 +55,17 @@ func TestNextDaemonFindsWhatWasKept(t *testing.T) {
 		State: process.Stopping, Spawn: 7, PID: 99, Deadline: now.Add(10 * time.Second), Retries: 2, QuickLives: 3, StopSteps: 1, Failures: 4, WindowStarts: 5, WindowBegan: now.Add(-time.Minute),
 		Killing: true, TooQuick: true, LeaderGone: true, Exit: &process.ExitStatus{Signal: syscall.SIGTERM, Core: true},
 		SpawnErr: "no", Started: now.Add(-time.Hour), Stopped: now.Add(-time.Minute),
+		Held: true, Again: true, Commanded: true, Unwell: process.NotReady, Restarts: 6, Last: &process.ExitStatus{Code: 3},
 	}
 	cell := keep(t, s, "web", "web_00", full)
 	*cell = launch.Cell{Spawn: 7, Begun: 8, Start: 9, PID: 99, Ended: 1, Code: 3, Signal: 4, Core: 1, Unknown: 1}
 	keep(t, s, "gone", "gone", process.Record{})
 	s.Drop("gone", "gone")
 	keep(t, s, "idle", "idle", process.Record{})
-	last := Kept{Record: full, Signal: Signal{15, true}, AutoStart: true, Listener: &Listener{
-		Said: 20, Pending: []byte("REA"), Missing: 3, Result: []byte("O\xff"), Heard: []byte("x"), InHand: 4, Staged: true, NextSerial: 6, Events: 2}}
+	last := Kept{Record: full, Signal: Signal{15, true}, AutoStart: true, PostStop: true,
+		Health: health.Kept{Ready: true, Once: true, Since: now.Add(-time.Second), Said: health.Said{Ready: true, Status: "up", MainPID: 98}},
+		Listener: &Listener{
+			Said: 20, Pending: []byte("REA"), Missing: 3, Result: []byte("O\xff"), Heard: []byte("x"), InHand: 4, Staged: true, NextSerial: 6, Events: 2}}
 	if err := s.Keep("web", "web_00", &last); err != nil {
 		t.Fatal(err)
 	}
@@ -308,6 +312,7 @@ func TestConclude(t *testing.T) {
 		{"forked and ended, and the loop knows of neither", starting, ended, nil, nil,
 			Conclusion{Fate: Ended, PID: 77, Status: process.ExitStatus{Code: 3}}},
 		{"stopped before the fork", process.Record{State: process.Stopping, Spawn: 5, Killing: true}, launch.Cell{Spawn: 5}, nil, nil, Conclusion{Fate: NotForked}},
+		{"its start waits for others", process.Record{State: process.Starting, Spawn: 5, Held: true}, ended, nil, nil, Conclusion{Fate: AtRest}},
 		{"the rest of its group is awaited", process.Record{State: process.Stopping, Spawn: 5, PID: 77, LeaderGone: true}, ended, nil, nil,
 			Conclusion{Fate: LeaderGone, PID: 77}},
 		{"a cell of another spawn", running, launch.Cell{Spawn: 4, PID: 77, Start: 1000}, nil, map[int]uint64{77: 1000},

@@ -1,0 +1,48 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"holdfast/internal/child"
+	"holdfast/internal/config"
+)
+
+func (h hands) Probe(p *config.Process, c *config.Check, pid int, done func(error)) {
+	go func() { done(h.probe(p, c, pid)) }() // ends within the check's timeout
+}
+
+func (h hands) probe(p *config.Process, c *config.Check, pid int) error {
+	if c.Kind != config.CheckExec {
+		return fmt.Errorf("no such check")
+	}
+	name := "readiness"
+	if c == p.Health.Live {
+		name = "liveness"
+	}
+	return h.Command(context.Background(), p, child.Command{Name: name, Line: c.Target, MainPID: pid, Timeout: seconds(c.TimeoutSecs), Quiet: true})
+}
+
+func (h hands) StopCommand(p *config.Process, pid int, done func(error)) {
+	h.beside(p, child.Command{Name: "stop_command", Line: p.Hooks.Stop, MainPID: pid, Timeout: seconds(max(p.StopWaitSecs, 1))}, done)
+}
+
+func (h hands) PostStop(p *config.Process, pid int, done func(error)) {
+	h.beside(p, child.Command{Name: "post_stop_command", Line: p.Hooks.PostStop, MainPID: pid, Timeout: seconds(p.Hooks.TimeoutSecs)}, func(err error) {
+		if err != nil {
+			h.d.log.Logger().Warn(p.Name + " post_stop_command: " + err.Error())
+		}
+		done(err)
+	})
+}
+
+func (h hands) Reload(ctx context.Context, p *config.Process, pid int) error {
+	return h.Command(ctx, p, child.Command{Name: "reload_command", Line: p.Hooks.Reload, MainPID: pid, Timeout: seconds(p.Hooks.TimeoutSecs)})
+}
+
+func (h hands) beside(p *config.Process, c child.Command, done func(error)) {
+	go func() { done(h.Command(context.Background(), p, c)) }() // ends within the command's timeout, or with the daemon
+}
+
+func seconds(n int) time.Duration { return time.Duration(n) * time.Second }

@@ -1,0 +1,208 @@
+package supervisor
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"holdfast/internal/config"
+	"holdfast/internal/dlog"
+	"holdfast/internal/health"
+	"holdfast/internal/process"
+)
+
+// A member is the name of a process in its group.
+type member struct{ group, name string }
+
+func memberOf(d config.Dependency) member { return member{d.Group, d.Name} }
+
+func (p *proc) id() member { return member{p.group.config.Name, p.config.Name} }
+
+// join makes p known to those that depend on it, and it to those that it depends on.
+func (s *Supervisor) join(p *proc) {
+	s.members[p.id()] = p
+	s.unsettled = true
+	if path := s.circle(p); path != nil {
+		// The configuration that was read last has none: it is one with what is active from before.
+		s.log(dlog.Warn, fmt.Sprintf("%s is started without waiting for others, until supervisorctl update: what is active depends on itself: %s",
+			p.namespec(), strings.Join(path, " -> ")))
+		p.needs = nil
+	}
+	for _, d := range p.needs {
+		s.dependents[memberOf(d)] = append(s.dependents[memberOf(d)], p)
+	}
+}
+
+// circle is the way from p back to it, or nil.
+func (s *Supervisor) circle(p *proc) (path []string) {
+	seen := make(map[*proc]bool)
+	var search func(q *proc) bool
+	search = func(q *proc) bool {
+		seen[q] = true
+		path = append(path, q.namespec())
+		for _, d := range q.needs {
+			next := s.members[memberOf(d)]
+			if next == p {
+				path = append(path, p.namespec())
+				return true
+			}
+			if next != nil && !seen[next] && search(next) {
+				return true
+			}
+		}
+		path = path[:len(path)-1]
+		return false
+	}
+	if search(p) {
+		return path
+	}
+	return nil
+}
+
+// leaves ends join.
+func (s *Supervisor) leaves(p *proc) {
+	s.unsettled = true
+	delete(s.members, p.id())
+	for _, d := range p.needs {
+		list := slices.DeleteFunc(s.dependents[memberOf(d)], func(q *proc) bool { return q == p })
+		if s.dependents[memberOf(d)] = list; len(list) == 0 {
+			delete(s.dependents, memberOf(d))
+		}
+	}
+}
+
+// isNeeded tells whether a process depends on p. The stop of such a one is held until it is settled.
+func (s *Supervisor) isNeeded(p *proc) bool { return len(s.dependents[p.id()]) > 0 }
+
+// settle lets go on what is held and need not wait any more, and stops what must not run without what it
+// requires. Whoever changes something that another process may wait for says so by unsettled.
+func (s *Supervisor) settle() {
+	for s.unsettled {
+		s.unsettled = false
+		for _, g := range s.groups {
+			for _, p := range g.procs {
+				s.settleOne(p)
+			}
+		}
+	}
+}
+
+func (s *Supervisor) settleOne(p *proc) {
+	r := &p.record
+	if p.checks != nil && len(p.needs) > 0 {
+		if blocked := s.firstMissing(p) != nil; blocked != p.health.Blocked {
+			s.judge(p, health.Block{Blocked: blocked})
+		}
+	}
+	switch {
+	case r.Held && r.State == process.Stopping:
+		if !slices.ContainsFunc(s.dependents[p.id()], func(q *proc) bool { return q.record.State == process.Stopping }) {
+			s.step(p, process.Release{})
+		}
+	case s.mood != MoodRunning:
+	case r.Held:
+		if s.firstMissing(p) == nil && !p.postStop {
+			s.step(p, process.Release{})
+		}
+	case r.State == process.Running || r.State == process.Starting:
+		if s.lacksRequired(p) {
+			s.step(p, process.Stop{Again: true, Held: s.isNeeded(p)})
+		}
+	}
+}
+
+// firstMissing is the first of what p depends on that is not up, or nil.
+func (s *Supervisor) firstMissing(p *proc) *config.Dependency {
+	for i := range p.needs {
+		if d := &p.needs[i]; !s.members[memberOf(*d)].fulfils(d) {
+			return d
+		}
+	}
+	return nil
+}
+
+// fulfils tells whether p, which may be nil, is what d waits for.
+func (p *proc) fulfils(d *config.Dependency) bool {
+	switch {
+	case p == nil:
+		return false
+	case d.Until == config.UntilCompleted || d.Until == config.UntilUp && p.config.OneShot:
+		return p.completed()
+	case d.Until == config.UntilRunning:
+		return p.record.State == process.Running
+	}
+	return p.isReady()
+}
+
+// completed tells whether p has exited as expected, and is not running again.
+func (p *proc) completed() bool {
+	return p.record.State == process.Exited && p.record.Exit != nil && p.program.Expects(*p.record.Exit)
+}
+
+// lacksRequired tells whether something has no process any more that p requires.
+func (s *Supervisor) lacksRequired(p *proc) bool {
+	return slices.ContainsFunc(p.needs, func(d config.Dependency) bool {
+		if !d.Required {
+			return false
+		}
+		q := s.members[memberOf(d)]
+		return q == nil || life(&q.record) == health.Gone && !q.fulfils(&d)
+	})
+}
+
+// stopLast is the stop of a shutdown: what depends on p goes first.
+func (s *Supervisor) stopLast(p *proc) {
+	for _, q := range s.dependents[p.id()] {
+		if q.unstopped() {
+			s.stopLast(q)
+		}
+	}
+	s.step(p, process.Stop{Final: true, Held: s.isNeeded(p)})
+}
+
+// waitsFor says, for operators, what a process that is held waits for; empty if it isn't.
+func (s *Supervisor) waitsFor(p *proc, now time.Time) string {
+	switch {
+	case !p.record.Held:
+		return ""
+	case p.record.State == process.Stopping:
+		for _, q := range s.dependents[p.id()] {
+			if q.record.State == process.Stopping {
+				return "waiting for " + q.namespec() + " to stop"
+			}
+		}
+		return ""
+	case p.postStop:
+		return "waiting for its post_stop_command"
+	}
+	d := s.firstMissing(p)
+	if d == nil {
+		return ""
+	}
+	q := s.members[memberOf(*d)]
+	if q == nil {
+		return "waiting for " + d.Group + ":" + d.Name + " (it is not active, see supervisorctl avail)"
+	}
+	return "waiting for " + q.namespec() + " (" + s.whyMissing(q, d, now) + ")"
+}
+
+// whyMissing says why p is not what d waits for.
+func (s *Supervisor) whyMissing(p *proc, d *config.Dependency, now time.Time) string {
+	switch state := p.record.State; {
+	case d.Until == config.UntilCompleted || p.config.OneShot:
+		if state == process.Running {
+			return "not completed, it runs for " + health.Seconds(now.Sub(p.record.Started))
+		}
+	case p.record.Held && state == process.Starting:
+		why, _, _ := strings.Cut(s.waitsFor(p, now), " (")
+		return why
+	case d.Until != config.UntilRunning && p.config.Health.Ready != nil && life(&p.record) != health.Gone:
+		text := "not ready"
+		if p.health.Why != "" {
+			text += ": " + p.health.Why
+		}
+		return text + ", " + health.Seconds(now.Sub(p.health.Since))
+	}
+	return p.record.State.String()
+}
