@@ -10,6 +10,7 @@
 package health
 
 import (
+	"cmp"
 	"log/slog"
 	"time"
 
@@ -57,6 +58,8 @@ type Said struct {
 	Ready   bool // READY=1, or the line that was waited for
 	Status  string
 	MainPID int // 0: not said
+	// Watchdog is how often it says WATCHDOG=1 from now on; 0: as the program's.
+	Watchdog time.Duration
 }
 
 // A Record is all that is remembered of one process. The zero Record is of one that was never started.
@@ -101,6 +104,7 @@ type (
 	Notified struct {
 		Ready, Reloading, Stopping bool
 		Watchdog                   bool
+		WatchdogEvery              time.Duration
 		Trigger                    bool // it asks to be taken for dead
 		Status                     *string
 		MainPID                    int
@@ -303,7 +307,7 @@ func (m *machine) watch() {
 		m.r.live.next = m.now.Add(max(p.InitialDelay, p.Period))
 	}
 	if m.p.Watchdog > 0 {
-		m.r.watchdog = m.now.Add(m.p.Watchdog)
+		m.r.watchdog = m.now.Add(m.watchdog())
 	}
 }
 
@@ -356,8 +360,11 @@ func (m *machine) notified(n Notified) {
 	if n.Extend > 0 && !m.r.startBy.IsZero() {
 		m.r.startBy = later(m.r.startBy, m.now.Add(n.Extend))
 	}
-	if n.Watchdog && !m.r.watchdog.IsZero() {
-		m.r.watchdog = m.now.Add(m.p.Watchdog)
+	if n.WatchdogEvery > 0 && m.p.Watchdog > 0 {
+		m.r.Said.Watchdog = n.WatchdogEvery
+	}
+	if (n.Watchdog || n.WatchdogEvery > 0) && !m.r.watchdog.IsZero() {
+		m.r.watchdog = m.now.Add(m.watchdog())
 	}
 	if n.Ready || n.Reloading || n.Stopping {
 		m.r.Said.Ready = n.Ready
@@ -372,6 +379,8 @@ func (m *machine) notified(n Notified) {
 		m.fail("it asks for it (WATCHDOG=trigger)")
 	}
 }
+
+func (m *machine) watchdog() time.Duration { return cmp.Or(m.r.Said.Watchdog, m.p.Watchdog) }
 
 func (m *machine) passive() bool { return m.p.Ready != nil && m.p.Ready.Passive }
 
@@ -440,7 +449,7 @@ func (m *machine) deadline() {
 		m.do = append(m.do, Failed{Start: true, Why: lateText(m.p.StartTimeout, m.r.Why)})
 	}
 	if due(m.r.watchdog, m.now) {
-		m.fail(silentText(m.p.Watchdog))
+		m.fail(silentText(m.watchdog()))
 	}
 	m.deadlineNow()
 }

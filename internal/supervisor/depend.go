@@ -23,6 +23,9 @@ func (p *proc) id() member { return member{p.group.config.Name, p.config.Name} }
 func (s *Supervisor) join(p *proc) {
 	s.members[p.id()] = p
 	s.unsettled = true
+	if p.program.Gated {
+		s.gated++
+	}
 	if path := s.circle(p); path != nil {
 		// The configuration that was read last has none: it is one with what is active from before.
 		s.log(dlog.Warn, fmt.Sprintf("%s is started without waiting for others, until supervisorctl update: what is active depends on itself: %s",
@@ -63,6 +66,9 @@ func (s *Supervisor) circle(p *proc) (path []string) {
 // leaves ends join.
 func (s *Supervisor) leaves(p *proc) {
 	s.unsettled = true
+	if p.program.Gated {
+		s.gated--
+	}
 	delete(s.members, p.id())
 	for _, d := range p.needs {
 		list := slices.DeleteFunc(s.dependents[memberOf(d)], func(q *proc) bool { return q == p })
@@ -78,7 +84,7 @@ func (s *Supervisor) isNeeded(p *proc) bool { return len(s.dependents[p.id()]) >
 // settle lets go on what is held and need not wait any more, and stops what must not run without what it
 // requires. Whoever changes something that another process may wait for says so by unsettled.
 func (s *Supervisor) settle() {
-	for s.unsettled {
+	for s.unsettled && s.gated > 0 {
 		s.unsettled = false
 		for _, g := range s.groups {
 			for _, p := range g.procs {

@@ -133,12 +133,12 @@ func (p *proc) healthEvent(e event.ProcessHealth) event.ProcessHealth {
 }
 
 // PostNotified brings what the process that was spawned under the number spawn has said of itself, and PostMatched
-// that it has written the line that tells that it is ready. They never block.
+// that it has written the line that tells that it is ready. They return when what came of it is kept.
 func (s *Supervisor) PostNotified(spawn uint64, n health.Notified) { s.postHealth(spawn, n) }
 func (s *Supervisor) PostMatched(spawn uint64)                     { s.postHealth(spawn, health.Matched{}) }
 
 func (s *Supervisor) postHealth(spawn uint64, e health.Event) {
-	s.mail.put(func() {
+	s.mail.call(func() {
 		if p := s.spawns[spawn]; p != nil && p.record.Spawn == spawn && p.checks != nil {
 			s.judgeAndCommit(p, e)
 		}

@@ -139,6 +139,7 @@ type Supervisor struct {
 	nextTick    time.Time // zero: nobody listens for TICKs
 	members     map[member]*proc
 	dependents  map[member][]*proc // those that depend on it
+	gated       int                // processes whose starts may be held
 	unsettled   bool               // something has changed that others may wait for
 	said        []slog.Record      // for commit
 	uncommitted bool               // Memory was told something since the last commit

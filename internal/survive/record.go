@@ -49,6 +49,7 @@ type record struct {
 	SaidReady  bool   `json:"saidReady,omitempty"`
 	Status     string `json:"status,omitempty"`
 	MainPID    int    `json:"mainPID,omitempty"`
+	Watchdog   int64  `json:"watchdog,omitempty"` // ns
 	*Listener
 }
 
@@ -100,7 +101,7 @@ func encode(group, name string, k *Kept, limit int) []byte {
 		SpawnErr: r.SpawnErr, Started: c.out(r.Started), Stopped: c.out(r.Stopped),
 		Signal: k.Signal.Number, ToGroup: k.Signal.Group, AutoStart: k.AutoStart, PostStop: k.PostStop, Listener: k.Listener,
 		Ready: k.Health.Ready, Once: k.Health.Once, Since: c.out(k.Health.Since),
-		SaidReady: k.Health.Said.Ready, Status: k.Health.Status, MainPID: k.Health.MainPID,
+		SaidReady: k.Health.Said.Ready, Status: k.Health.Status, MainPID: k.Health.MainPID, Watchdog: int64(k.Health.Watchdog),
 	}
 	data, err := json.Marshal(out)
 	if err == nil && len(data) > limit { // it is for showing
@@ -132,7 +133,7 @@ func decode(data []byte) (e Entry, err error) {
 	e = Entry{Group: in.Group, Name: in.Name}
 	e.Signal, e.AutoStart, e.PostStop, e.Listener = Signal{in.Signal, in.ToGroup}, in.AutoStart, in.PostStop, in.Listener
 	e.Health = health.Kept{Ready: in.Ready, Once: in.Once, Since: c.in(in.Since),
-		Said: health.Said{Ready: in.SaidReady, Status: in.Status, MainPID: in.MainPID}}
+		Said: health.Said{Ready: in.SaidReady, Status: in.Status, MainPID: in.MainPID, Watchdog: time.Duration(in.Watchdog)}}
 	e.Record = process.Record{
 		State: process.State(in.State), Spawn: in.Spawn, PID: in.PID, Deadline: c.in(in.Deadline),
 		Retries: in.Retries, QuickLives: in.QuickLives, Failures: in.Failures, WindowStarts: in.Starts, WindowBegan: c.in(in.Window), StopSteps: in.StopSteps, Killing: in.Killing, TooQuick: in.TooQuick, LeaderGone: in.LeaderGone,

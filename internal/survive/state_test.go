@@ -63,7 +63,7 @@ func TestNextDaemonFindsWhatWasKept(t *testing.T) {
 	s.Drop("gone", "gone")
 	keep(t, s, "idle", "idle", process.Record{})
 	last := Kept{Record: full, Signal: Signal{15, true}, AutoStart: true, PostStop: true,
-		Health: health.Kept{Ready: true, Once: true, Since: now.Add(-time.Second), Said: health.Said{Ready: true, Status: "up", MainPID: 98}},
+		Health: health.Kept{Ready: true, Once: true, Since: now.Add(-time.Second), Said: health.Said{Ready: true, Status: "up", MainPID: 98, Watchdog: time.Second}},
 		Listener: &Listener{
 			Said: 20, Pending: []byte("REA"), Missing: 3, Result: []byte("O\xff"), Heard: []byte("x"), InHand: 4, Staged: true, NextSerial: 6, Events: 2}}
 	if err := s.Keep("web", "web_00", &last); err != nil {
