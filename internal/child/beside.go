@@ -3,7 +3,6 @@ package child
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"os"
 	"strconv"
@@ -29,6 +28,12 @@ type Command struct {
 	Timeout time.Duration // 0: none
 	Quiet   bool          // what it says is not logged
 }
+
+// An Unable is the error of a command that could not be run, for a want of files, processes or memory on our side:
+// an exec check that ends so says nothing about its process.
+type Unable struct{ Reason string }
+
+func (e *Unable) Error() string { return e.Reason }
 
 // killPatience is how long Command waits for what it has killed.
 const killPatience = time.Second
@@ -110,7 +115,7 @@ func (b *beside) run() error {
 	null, err := unix.Open(os.DevNull, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		unix.Close(in)
-		return fmt.Errorf("cannot open %s: %w", os.DevNull, err)
+		return &Unable{"cannot open " + os.DevNull + ": " + err.Error()}
 	}
 	type end struct {
 		process.ExitStatus
@@ -208,9 +213,9 @@ func (b *beside) start(s launch.Spec) (*launch.Process, error) {
 	proc, err := launch.Start(s)
 	switch {
 	case errors.Is(err, syscall.EAGAIN):
-		return nil, errors.New("cannot fork: too many processes in process table")
+		return nil, &Unable{"cannot fork: too many processes in process table"}
 	case err != nil:
-		return nil, fmt.Errorf("cannot fork: %w", err)
+		return nil, &Unable{"cannot fork: " + err.Error()}
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -241,12 +246,12 @@ func (b *beside) killLocked() {
 func besidePipe() (out *os.File, in int, err error) {
 	var p [2]int
 	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
-		return nil, -1, fmt.Errorf("cannot make a pipe: %w", err)
+		return nil, -1, &Unable{"cannot make a pipe: " + err.Error()}
 	}
 	if err := unix.SetNonblock(p[0], true); err != nil { // else it can't be given a deadline
 		unix.Close(p[0])
 		unix.Close(p[1])
-		return nil, -1, fmt.Errorf("cannot make a pipe: %w", err)
+		return nil, -1, &Unable{"cannot make a pipe: " + err.Error()}
 	}
 	return os.NewFile(uintptr(p[0]), "pipe"), p[1], nil
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"holdfast/internal/config"
 	"holdfast/internal/launch"
@@ -238,6 +239,27 @@ func TestSaid(t *testing.T) {
 		if diff := cmp.Diff(row.want, got); diff != "" || s.last != row.last {
 			t.Errorf("%s: last %q, %s", row.name, s.last, diff)
 		}
+	}
+}
+
+// Without files of our own nothing is known of the process.
+func TestACommandThatWeCannotRun(t *testing.T) {
+	k := newRig(t)
+	p := k.program("wait")
+	var lim unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &lim); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: lim.Max}); err != nil {
+		t.Fatal(err)
+	}
+	err := k.Command(t.Context(), p, Command{Name: "hook", Line: "true", Timeout: bound})
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &lim); err != nil {
+		t.Fatal(err)
+	}
+	var unable *Unable
+	if !errors.As(err, &unable) || err.Error() != "cannot make a pipe: too many open files" {
+		t.Errorf("got %v", err)
 	}
 }
 
