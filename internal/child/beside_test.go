@@ -326,7 +326,7 @@ func TestCommandsLeaveNothingOpen(t *testing.T) {
 	}
 	k.eventually("files and goroutines are what they were", func() bool {
 		f, g := count()
-		return f <= fds && g <= goroutines+8 // the threads that fork stay
+		return f <= fds && g <= goroutines+50 // of a thousand; the threads that fork stay
 	})
 	k.mu.Lock()
 	defer k.mu.Unlock()

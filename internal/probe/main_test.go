@@ -33,6 +33,9 @@ func TestMain(m *testing.M) {
 		return
 	}
 	flag.Parse()
+	if l, err := net.Listen("tcp", "127.0.0.1:0"); err == nil { // so that what is there once for all is there
+		l.Close()
+	}
 	os.Exit(m.Run())
 }
 
