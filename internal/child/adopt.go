@@ -28,8 +28,9 @@ type Inheritance struct {
 	// PidFD is a pidfd of the process that was held with them; -1: none.
 	PidFD int
 	// Stage has what was on its way to an event listener; -1: there is none. Sent tells that it was let go.
-	Stage int
-	Sent  bool
+	Stage   int
+	Sent    bool
+	Matched bool // a line of its output that was looked for was found
 	// Notify is the notification socket as it was held; -1: it was not.
 	Notify int
 	Guard  int // who tells, by launch.Ended, how its own children have ended
@@ -112,6 +113,11 @@ func (r *run) adopt(in *Inheritance, proc *launch.Process, err error) {
 		removeNotify(in.Notify)
 		r.adoptGroup(f, in)
 		return
+	}
+	if !in.Matched {
+		if r.matching, err = r.newMatching(); err != nil {
+			log.Warn("adopted: " + err.Error())
+		}
 	}
 	f.notify = r.adoptNotify(in, proc != nil)
 	r.connect(f)

@@ -69,6 +69,12 @@ type Options struct {
 	// end. It may be nil.
 	Notified func(spawn uint64, m sdnotify.Message)
 
+	// Matched tells that a process with readiness=output: has written a line that matches, once for a spawn, after
+	// Spawned was reported and before Ended is. It is called from any goroutine, and may wait until the next daemon would know:
+	// one that sees the line again if this one is killed before it returns. That output waits meanwhile, and so
+	// does the end of the process. It may be nil.
+	Matched func(spawn uint64)
+
 	// Cell is where a process's forks are noted for the next daemon; with an error they can't be. It may be
 	// nil.
 	Cell func(p *config.Process) (*launch.Cell, error)
@@ -152,6 +158,8 @@ type run struct {
 	outputs []*capture.Output
 	sinks   []*capture.Sink // what outputs write to, in the same order
 	notify  *notifier       // nil: it has no notification socket
+
+	matching *matching // nil: no line is looked for; set before the outputs begin
 }
 
 type stage int

@@ -53,6 +53,18 @@ func beChild(what string, args []string) {
 			}
 			f.Write(b)
 		}
+	case "lines": // each of them on stdout, behind "!" on stderr; @FILE waits for a file, and "stay" stays
+		for _, arg := range args {
+			if file, ok := strings.CutPrefix(arg, "@"); ok {
+				awaitFile(file)
+			} else if arg == "stay" {
+				time.Sleep(time.Hour)
+			} else if text, ok := strings.CutPrefix(arg, "!"); ok {
+				fmt.Fprint(os.Stderr, strings.ReplaceAll(text, "~", "\n"))
+			} else {
+				fmt.Print(strings.ReplaceAll(arg, "~", "\n"))
+			}
+		}
 	case "mixed":
 		for i := range 10 {
 			fmt.Fprintln(os.Stdout, "out", i)

@@ -431,14 +431,8 @@ func TestFilesThatComeWithAMessageAreClosed(t *testing.T) {
 // next is a rig that takes spawn over from one that has left, without or with what was held.
 func (k *notifyRig) next(p *config.Process, spawn uint64, held bool) *notifyRig {
 	k.t.Helper()
-	pid := k.spawned(spawn)
-	k.Leave()
-	start, ok := launch.Look(pid)
-	if !ok {
-		k.t.Fatal("it has ended")
-	}
-	in := Inheritance{Conclusion: survive.Conclusion{Fate: survive.Alive, PID: pid, Start: start, Told: true}, Known: true,
-		Files: noFiles, PidFD: -1, Stage: -1, Notify: -1, Guard: os.Getpid()}
+	in := Inheritance{Files: noFiles, PidFD: -1, Stage: -1, Notify: -1}
+	k.leaveTo(&in, spawn)
 	k.mu.Lock()
 	fd := k.held[NotifyKey(spawn)]
 	delete(k.held, NotifyKey(spawn))
@@ -454,6 +448,19 @@ func (k *notifyRig) next(p *config.Process, spawn uint64, held bool) *notifyRig 
 	})
 	n.last = spawn
 	return n
+}
+
+// leaveTo leaves a spawn to the next daemon, and says in in what that finds.
+func (k *rig) leaveTo(in *Inheritance, spawn uint64) {
+	k.t.Helper()
+	pid := k.spawned(spawn)
+	k.Leave()
+	start, ok := launch.Look(pid)
+	if !ok {
+		k.t.Fatal("it has ended")
+	}
+	in.Conclusion = survive.Conclusion{Fate: survive.Alive, PID: pid, Start: start, Told: true}
+	in.Known, in.Guard = true, os.Getpid()
 }
 
 func TestMessagesOutliveTheDaemon(t *testing.T) {

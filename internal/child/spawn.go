@@ -117,6 +117,9 @@ func (r *run) prepare() (*files, launch.Spec, error) {
 	if err != nil {
 		return nil, launch.Spec{}, err
 	}
+	if r.matching, err = r.newMatching(); err != nil {
+		return nil, launch.Spec{}, err
+	}
 	f, err := openFiles(r.m.logs, r.p)
 	if err != nil {
 		return nil, launch.Spec{}, errors.New(dispatcherError(r.p.Name, err))
@@ -175,6 +178,7 @@ func (r *run) ended(s process.ExitStatus, groupAlive bool) {
 	r.stdin.close()
 	r.notify.end()
 	r.drain()
+	r.matching.end()
 	r.m.report(r.spawn, process.Ended{Status: s, GroupAlive: groupAlive})
 	wasAlive := groupAlive
 	if groupAlive {
