@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strconv"
 	"testing"
@@ -33,6 +34,16 @@ func childWriter(arg string) {
 			unix.Nanosleep(&wait, nil)
 		}
 	}
+}
+
+// looksFor logs what comes through r, and looks for a line that matches.
+func looksFor(b *testing.B, r *os.File, path, pattern string) {
+	log, re := slog.New(slog.DiscardHandler), regexp.MustCompile(pattern)
+	s, err := NewLogs(log).Open(config.Log{File: path})
+	if err != nil {
+		b.Fatal(err)
+	}
+	<-Start(r, s, "web", log, Look{Match: re.Match}).Done()
 }
 
 func cpu(who int) time.Duration {
@@ -73,6 +84,8 @@ func BenchmarkLines(b *testing.B) {
 			}
 			<-Start(r, s, "web", log, Look{CaptureMaxBytes: 1 << 20}).Done()
 		}},
+		{"look for a line", func(r *os.File, path string) { looksFor(b, r, path, "ready") }},
+		{"look for the first line", func(r *os.File, path string) { looksFor(b, r, path, "x") }},
 		{"look by reading", func(r *os.File, path string) {
 			s, err := NewLogs(log).Open(config.Log{File: path})
 			if err != nil {

@@ -28,7 +28,8 @@ func killable(r, comm *os.File, path string, looks bool) *Output {
 	}
 	var look Look
 	if looks {
-		look = Look{CaptureMaxBytes: 1 << 20, Chunk: func([]byte) {}, Syslog: func(string) {}, Comm: func(data []byte) { comm.Write(data) }}
+		look = Look{CaptureMaxBytes: 1 << 20, Chunk: func([]byte) {}, Syslog: func(string) {}, Comm: func(data []byte) { comm.Write(data) },
+			Match: func([]byte) bool { return false }}
 	}
 	return Start(r, s, "web", slog.Default(), look)
 }

@@ -26,10 +26,15 @@ type Look struct {
 	Taken  func()            // what was shown so far is out of the pipe: nobody will be shown it again
 	Chunk  func(data []byte) // each chunk, captured or not, never with both in one
 	Syslog func(line string) // each line of what goes into the log
+
+	// Match gets each line of what goes into the log, without its end and no more than its first 8 KiB, until it
+	// returns true. Nothing is looked at for it then. The line is not its to keep. What has no end yet stays in the pipe for a
+	// moment, so that a daemon after this one sees the whole line; so it does not with StripANSI or Raw.
+	Match func(line []byte) bool
 }
 
 func (l *Look) wanted() bool {
-	return l.StripANSI || l.CaptureMaxBytes > 0 || l.Raw != nil || l.Chunk != nil || l.Syslog != nil
+	return l.StripANSI || l.CaptureMaxBytes > 0 || l.Raw != nil || l.Chunk != nil || l.Syslog != nil || l.Match != nil
 }
 
 // A view is a Look at one output.
@@ -40,11 +45,13 @@ type view struct {
 	tokens   tokens
 	ansi     ansi
 	lines    lines
+	matcher  matcher
 	captured []byte // since the begin token
 
-	// What was shown is still in the pipe, unless it was read: first what runs tell of, then a capture
-	// that is not at its end, then what tokens withholds.
+	// What was shown is still in the pipe, unless it was read: first what runs tell of, then what there is of a line, or
+	// a capture that is not at its end, then what tokens withholds.
 	runs []run
+	line int // bytes of that line
 	open int // bytes of that capture, with its begin token
 
 	// Of one call.
@@ -59,11 +66,21 @@ type run struct {
 	text []byte // or these go into the log, which are in the pipe no more
 }
 
-func newView(l Look) *view { return &view{Look: l, reads: l.StripANSI} }
+func newView(l Look) *view {
+	return &view{Look: l, reads: l.StripANSI, matcher: matcher{match: l.Match}}
+}
+
+// over tells whether nobody wants to see anything any more.
+func (v *view) over() bool {
+	if v.matcher.match == nil {
+		v.Match = nil
+	}
+	return !v.wanted()
+}
 
 // seen is how many bytes at the head of the pipe were shown.
 func (v *view) seen() int {
-	n := v.open
+	n := v.line + v.open
 	if !v.reads {
 		n += v.tokens.matched
 	}
@@ -128,6 +145,10 @@ func (v *view) giveWay() {
 		v.open = 0
 		return
 	}
+	if v.line > 0 {
+		v.letLine()
+		return
+	}
 	v.with(nil, func() {
 		v.tokens.end(v.text)
 		v.pass(v.tokens.inside)
@@ -144,12 +165,14 @@ func (v *view) end(dst []byte) []byte {
 		if v.Syslog != nil {
 			v.lines.end(v.Syslog)
 		}
+		v.matcher.end()
+		v.letLine()
 	})
 }
 
 // withholds tells whether there is something for end to do.
 func (v *view) withholds() bool {
-	return v.tokens.inside || v.tokens.matched > 0 || v.ansi.in == atEscape || len(v.lines.line) > 0
+	return v.tokens.inside || v.tokens.matched > 0 || v.ansi.in == atEscape || len(v.lines.line) > 0 || v.matcher.unfinished() > 0
 }
 
 // with lends do a buffer for part.
@@ -176,6 +199,7 @@ func (v *view) turn() {
 	v.part = v.ansi.end(v.part)
 	v.pass(!v.tokens.inside)
 	if v.tokens.inside {
+		v.letLine()
 		v.opened(len(beginToken))
 		return
 	}
@@ -217,15 +241,29 @@ func (v *view) log(p []byte, n int) {
 		v.out = append(v.out, p...)
 	} else {
 		v.then(run{text: p[:len(p)-n]})
-		v.then(run{n: n})
+		v.line += n
 	}
 	if v.Syslog != nil {
 		v.lines.add(p, v.Syslog)
 	}
+	v.matcher.add(p)
+	stays := 0
+	if v.Raw == nil { // else it is a protocol, which nothing may slow down
+		stays = min(v.line, v.matcher.unfinished())
+	}
+	v.then(run{n: v.line - stays})
+	v.line = stays
+}
+
+// letLine lets go what there is of a line.
+func (v *view) letLine() {
+	v.then(run{n: v.line})
+	v.line = 0
 }
 
 // uncapture gives what was captured without an end token to the log.
 func (v *view) uncapture() {
+	v.letLine()
 	kept := v.newest()
 	inPipe := min(v.open, len(kept))
 	v.then(run{n: v.open - inPipe, drop: true}) // the begin token, and the oldest of too much

@@ -18,12 +18,19 @@ func seen(l Look, text string, cuts []byte, small bool) (out string, chunks, com
 	l.Chunk = func(p []byte) { chunk += string(p) }
 	l.Comm = func(p []byte) { comm = append(comm, string(p)) }
 	l.Syslog = func(line string) { lines = append(lines, line) }
+	var matched []string
+	if match := l.Match; match != nil {
+		l.Match = func(line []byte) bool {
+			matched = append(matched, "matched with "+string(line))
+			return match(line)
+		}
+	}
 	v := viewed{view: newView(l), small: small}
 	for _, p := range pieces(text, cuts) {
 		v.show(p)
 	}
 	v.end()
-	return v.log, []string{chunk}, comm, lines
+	return v.log, []string{chunk}, comm, append(lines, matched...)
 }
 
 // A viewed is a view with the pipe and the log.
@@ -39,7 +46,7 @@ func (v *viewed) show(p []byte) {
 	}
 	v.log += string(v.view.show(nil, p))
 	v.carry()
-	if v.small && v.open > 0 {
+	if v.small && v.open+v.line > 0 {
 		v.giveWay()
 		v.carry()
 	}
@@ -126,8 +133,9 @@ func TestAChildsEndEndsItsCapture(t *testing.T) {
 
 func FuzzLook(f *testing.F) {
 	f.Add("\x1b[1ma"+beginToken+"b\n\x1b[0m"+endToken+"\n\nc\n", []byte{3, 30, 1}, uint8(3), true)
+	f.Add("a"+beginToken+"b\n"+endToken+"c\r\nready\nd\n", []byte{1, 1}, uint8(9), false)
 	f.Fuzz(func(t *testing.T, text string, cuts []byte, limit uint8, strip bool) {
-		l := Look{CaptureMaxBytes: int64(limit), StripANSI: strip}
+		l := Look{CaptureMaxBytes: int64(limit), StripANSI: strip, Match: func(line []byte) bool { return string(line) == "ready" }}
 		show := func(cuts []byte, small bool) string {
 			log, chunks, comm, lines := seen(l, text, cuts, small)
 			return fmt.Sprintf("log %q, chunks %q, comm %q, lines %q", log, chunks, comm, lines)

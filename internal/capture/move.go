@@ -33,6 +33,9 @@ func (o *Output) move() (n int, err error) {
 
 // carry is move for at most so many bytes. It can lose them instead.
 func (o *Output) carry(most int, lose bool) (n int, err error) {
+	if o.view != nil && !o.waits() && o.view.over() {
+		o.view = nil
+	}
 	if o.view != nil && !o.waits() {
 		if n, err = o.look(); !o.waits() {
 			return n, err

@@ -212,6 +212,10 @@ func (o *Output) run() {
 				break
 			}
 			o.recovered()
+			if o.view != nil && o.view.line > 0 && time.Since(o.last) >= lookEvery {
+				o.view.letLine()
+				break
+			}
 			if o.view != nil && o.view.seen() > 0 {
 				o.pauseFor(o.soon(lookEvery)) // the poller would kick at once
 			} else if err = o.poll.kickOnce(o); err == nil {
@@ -238,6 +242,7 @@ func (o *Output) wishes() bool {
 	o.mu.Unlock()
 	if leave && !o.waits() {
 		if o.view != nil && o.view.reads && o.view.withholds() {
+			o.view.matcher = matcher{} // half a line is none
 			o.hold(o.view.end)
 		}
 		o.leaving = !o.waits()

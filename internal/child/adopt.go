@@ -28,10 +28,13 @@ type Inheritance struct {
 	// PidFD is a pidfd of the process that was held with them; -1: none.
 	PidFD int
 	// Stage has what was on its way to an event listener; -1: there is none. Sent tells that it was let go.
-	Stage int
-	Sent  bool
-	Guard int // who tells, by launch.Ended, how its own children have ended
-	Cell  *launch.Cell
+	Stage   int
+	Sent    bool
+	Matched bool // a line of its output that was looked for was found
+	// Notify is the notification socket as it was held; -1: it was not.
+	Notify int
+	Guard  int // who tells, by launch.Ended, how its own children have ended
+	Cell   *launch.Cell
 }
 
 // Adopt takes over what a daemon before this one has left of a spawn, under its number. It returns at
@@ -107,9 +110,16 @@ func (r *run) adopt(in *Inheritance, proc *launch.Process, err error) {
 		r.holdAgain(f, in, proc)
 	}
 	if in.Fate == survive.LeaderGone {
+		removeNotify(in.Notify)
 		r.adoptGroup(f, in)
 		return
 	}
+	if !in.Matched {
+		if r.matching, err = r.newMatching(); err != nil {
+			log.Warn("adopted: " + err.Error())
+		}
+	}
+	f.notify = r.adoptNotify(in, proc != nil)
 	r.connect(f)
 	alive, groupAlive := proc != nil, false
 	if !alive {
@@ -126,6 +136,7 @@ func (r *run) adopt(in *Inheritance, proc *launch.Process, err error) {
 	if !in.Known {
 		r.m.report(r.spawn, process.Spawned{PID: in.PID})
 	}
+	r.notify.start()
 	close(r.settled)
 	if !alive {
 		go r.ended(in.Status, groupAlive)
@@ -213,6 +224,7 @@ func (in *Inheritance) closeFiles() {
 			unix.Close(fd)
 		}
 	}
+	removeNotify(in.Notify)
 }
 
 // inheritedFiles opens the logs and the pipes of the outputs of a process that runs. With an error it gives what
@@ -323,6 +335,7 @@ func (r *run) hold(f *files, cell *launch.Cell, more ...int) {
 	if f.stage >= 0 {
 		r.holdStage(f.stage)
 	}
+	r.holdNotify(f.notify)
 }
 
 func (r *run) holdStage(fd int) {
@@ -338,6 +351,9 @@ func (r *run) release() {
 	r.m.opts.Release(SpawnKey(r.p, r.spawn))
 	if r.p.Listener {
 		r.m.opts.Release(StageKey(r.spawn))
+	}
+	if r.p.Health.Notifies() {
+		r.m.opts.Release(NotifyKey(r.spawn))
 	}
 }
 

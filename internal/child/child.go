@@ -30,6 +30,7 @@ import (
 	"holdfast/internal/config"
 	"holdfast/internal/launch"
 	"holdfast/internal/process"
+	"holdfast/internal/sdnotify"
 	"holdfast/internal/syslog"
 )
 
@@ -57,6 +58,22 @@ type Options struct {
 	// StdinBroken takes the news that a process has closed its stdin before it read all that WriteStdin
 	// had taken. It is called from any goroutine, and must not block. It may be nil.
 	StdinBroken func(spawn uint64, why error)
+
+	// NotifyDir is the directory of the notification sockets, which is made when the first one is needed. Where
+	// it can't be used, or is empty, one below os.TempDir takes its place.
+	NotifyDir string
+	// Notified takes what a process with a notification socket, or somebody it has started, says of itself: in its
+	// order, after Spawned was reported and before Ended is. What is said again and again comes ten times a second
+	// at most, the newest of it. It is called from any goroutine, and may wait until the next daemon would know: one that is told
+	// the same again if this one is killed before it returns. That process's messages wait meanwhile, and so does its
+	// end. It may be nil.
+	Notified func(spawn uint64, m sdnotify.Message)
+
+	// Matched tells that a process with readiness=output: has written a line that matches, once for a spawn, after
+	// Spawned was reported and before Ended is. It is called from any goroutine, and may wait until the next daemon would know:
+	// one that sees the line again if this one is killed before it returns. That output waits meanwhile, and so
+	// does the end of the process. It may be nil.
+	Matched func(spawn uint64)
 
 	// Cell is where a process's forks are noted for the next daemon; with an error they can't be. It may be
 	// nil.
@@ -97,6 +114,8 @@ type Manager struct {
 	besides map[string]chan struct{} // the commands that run, each closed at its end; guarded by mu
 
 	starts sync.WaitGroup // the goroutines of Spawn
+
+	notifyMoved sync.Once // says where the notification sockets are
 }
 
 // New makes a Manager with no children.
@@ -138,6 +157,9 @@ type run struct {
 	stdin   *stdin
 	outputs []*capture.Output
 	sinks   []*capture.Sink // what outputs write to, in the same order
+	notify  *notifier       // nil: it has no notification socket
+
+	matching *matching // nil: no line is looked for; set before the outputs begin
 }
 
 type stage int
@@ -323,6 +345,7 @@ func (m *Manager) Leave() {
 	for _, r := range runs {
 		select {
 		case <-r.settled:
+			go r.notify.stop() // ends at once, or with Notified
 			outputs = append(outputs, r.outputs...)
 		default:
 		}
@@ -359,6 +382,7 @@ func (m *Manager) Close() {
 			if r.stdin != nil {
 				r.stdin.close()
 			}
+			r.notify.stop()
 			r.drain()
 			for _, o := range r.outputs {
 				o.Close()
@@ -376,4 +400,5 @@ func (m *Manager) Close() {
 	}
 	m.syslog.Close(syslogPatience)
 	m.sockets.close()
+	m.dropNotifyDirs()
 }

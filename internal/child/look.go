@@ -27,7 +27,7 @@ type Output struct {
 // does, and listeners get what they have always got.
 func (r *run) look(cfg config.Log, stderr bool) capture.Look {
 	o := &r.m.opts
-	l := capture.Look{StripANSI: o.StripANSI}
+	l := capture.Look{StripANSI: o.StripANSI, Match: r.matching.look()}
 	var seen []func([]byte)
 	if o.Log.Enabled(context.Background(), slog.LevelDebug) {
 		seen = append(seen, func(data []byte) { r.debug(stderr, data) })

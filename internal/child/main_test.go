@@ -20,6 +20,7 @@ import (
 
 	"holdfast/internal/config"
 	"holdfast/internal/process"
+	"holdfast/internal/sdnotify"
 )
 
 // The children of these tests are the test binary under names that say what they do: "child-wait"
@@ -51,6 +52,18 @@ func beChild(what string, args []string) {
 				panic(err)
 			}
 			f.Write(b)
+		}
+	case "lines": // each of them on stdout, behind "!" on stderr; @FILE waits for a file, and "stay" stays
+		for _, arg := range args {
+			if file, ok := strings.CutPrefix(arg, "@"); ok {
+				awaitFile(file)
+			} else if arg == "stay" {
+				time.Sleep(time.Hour)
+			} else if text, ok := strings.CutPrefix(arg, "!"); ok {
+				fmt.Fprint(os.Stderr, strings.ReplaceAll(text, "~", "\n"))
+			} else {
+				fmt.Print(strings.ReplaceAll(arg, "~", "\n"))
+			}
 		}
 	case "mixed":
 		for i := range 10 {
@@ -130,21 +143,50 @@ func beChild(what string, args []string) {
 			panic(err)
 		}
 		fmt.Fprintln(f, os.Getpid())
-		for _, err := os.Stat(args[0]); err != nil; _, err = os.Stat(args[0]) {
-			time.Sleep(5 * time.Millisecond)
-		}
+		awaitFile(args[0])
 	case "daemon": // a Manager of its own, with a process whose pre_start_command is given
 		m := New(Options{Log: slog.New(slog.DiscardHandler), Report: func(uint64, process.Event) {}, Environ: os.Environ()})
 		m.Spawn(&config.Process{Name: "web", Group: "site", Command: "/bin/sleep 1000",
 			Hooks: config.Hooks{PreStart: strings.Join(args, " "), TimeoutSecs: 60}}, 1)
 		time.Sleep(time.Hour)
-	case "late": // writes when a file appears
-		for _, err := os.Stat(args[0]); err != nil; _, err = os.Stat(args[0]) {
-			time.Sleep(5 * time.Millisecond)
+	case "notify": // each as a datagram, with commas for line feeds; @FILE waits for a file, and "stay" stays
+		for _, arg := range args {
+			if file, ok := strings.CutPrefix(arg, "@"); ok {
+				awaitFile(file)
+			} else if arg == "stay" {
+				fmt.Println("said all")
+				time.Sleep(time.Hour)
+			} else if err := sdnotify.Send(strings.Split(arg, ",")...); err != nil {
+				fmt.Println(err)
+			}
 		}
+	case "notify-flood": // as fast as it can, until a file appears
+		for i := 0; ; i++ {
+			if _, err := os.Stat(args[0]); err == nil {
+				return
+			}
+			if err := sdnotify.Send("WATCHDOG=1", fmt.Sprint("STATUS=", i)); err != nil {
+				fmt.Println(err)
+			}
+		}
+	case "wrap": // one that notifies, in a session of its own
+		exe := filepath.Join(filepath.Dir(os.Args[0]), "child-notify")
+		if _, err := syscall.ForkExec(exe, append([]string{exe}, args...),
+			&syscall.ProcAttr{Env: os.Environ(), Files: []uintptr{0, 1, 2}, Sys: &syscall.SysProcAttr{Setsid: true}}); err != nil {
+			panic(err)
+		}
+		time.Sleep(time.Hour)
+	case "late": // writes when a file appears
+		awaitFile(args[0])
 		fmt.Println("late words")
 	default:
 		panic("no child called " + what)
+	}
+}
+
+func awaitFile(path string) {
+	for _, err := os.Stat(path); err != nil; _, err = os.Stat(path) {
+		time.Sleep(5 * time.Millisecond)
 	}
 }
 

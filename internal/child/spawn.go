@@ -63,6 +63,7 @@ func (r *run) start() {
 	r.mu.Unlock()
 	r.telling.await()
 	r.m.report(r.spawn, process.Spawned{PID: proc.PID()})
+	r.notify.start()
 	close(r.settled)
 }
 
@@ -89,7 +90,7 @@ func (r *run) connect(f *files) {
 	if r.stdin == nil {
 		r.stdin = r.newStdin(f.stdin, f.stage)
 	}
-	r.sinks = f.sinks
+	r.sinks, r.notify = f.sinks, f.notify
 	for i, s := range f.sinks {
 		look := r.look([]config.Log{r.p.Stdout, r.p.Stderr}[i], i == 1)
 		r.outputs = append(r.outputs, capture.Start(f.outputs[i], s, "'"+r.p.Name+"' "+f.outputs[i].Name(), r.m.opts.Log, look))
@@ -116,12 +117,19 @@ func (r *run) prepare() (*files, launch.Spec, error) {
 	if err != nil {
 		return nil, launch.Spec{}, err
 	}
+	if r.matching, err = r.newMatching(); err != nil {
+		return nil, launch.Spec{}, err
+	}
 	f, err := openFiles(r.m.logs, r.p)
 	if err != nil {
 		return nil, launch.Spec{}, errors.New(dispatcherError(r.p.Name, err))
 	}
+	if f.notify, err = r.openNotify(); err != nil {
+		f.close()
+		return nil, launch.Spec{}, errors.New(notifyText(r.p.Name, err))
+	}
 	return f, launch.Spec{
-		Path: path, Args: args, Env: r.m.environ.of(r.p, r.m.opts.ServerURL),
+		Path: path, Args: args, Env: notifyEnviron(r.m.environ.of(r.p, r.m.opts.ServerURL), r.p, f.notify),
 		Files: f.child,
 		UID:   r.p.UID, Dir: r.p.Directory, DirSet: r.p.DirectorySet, Umask: r.p.Umask,
 		Cell: r.cell(), Spawn: r.spawn,
@@ -168,7 +176,9 @@ func (r *run) ended(s process.ExitStatus, groupAlive bool) {
 	r.to(running, over)
 	r.m.report(r.spawn, process.Reaped{})
 	r.stdin.close()
+	r.notify.end()
 	r.drain()
+	r.matching.end()
 	r.m.report(r.spawn, process.Ended{Status: s, GroupAlive: groupAlive})
 	wasAlive := groupAlive
 	if groupAlive {
@@ -235,6 +245,7 @@ type files struct {
 	stage   int        // an event listener's
 	outputs []*os.File // stdout, then stderr if it is not redirected
 	sinks   []*capture.Sink
+	notify  *notifier // nil: it has none
 }
 
 // openFiles opens the logs and pipes of p. With an error nothing is left open.
@@ -326,6 +337,7 @@ func (f *files) close() {
 	if f.stage >= 0 {
 		unix.Close(f.stage)
 	}
+	f.notify.end()
 	for _, o := range f.outputs {
 		o.Close()
 	}
@@ -340,6 +352,15 @@ func dispatcherError(name string, err error) string {
 		return "too many open files to spawn '" + name + "'"
 	}
 	return "unknown error making dispatchers for '" + name + "': " + errnoName(err)
+}
+
+// notifyText says why a process has no notification socket. The original has none.
+func notifyText(name string, err error) string {
+	var e *notifyError
+	if errors.As(err, &e) {
+		return "'" + name + "': " + e.Error()
+	}
+	return dispatcherError(name, err)
 }
 
 // forkError is the original's text for a fork that failed.

@@ -194,6 +194,7 @@ func (d *Daemon) round() (mood supervisor.Mood, err error) {
 		ServerURL:   d.cfg.ServerURL(),
 		StripANSI:   sv.StripANSI,
 		SyslogIdent: syslogIdent(),
+		NotifyDir:   strings.TrimSuffix(sv.PidFile, ".pid") + ".notify",
 		Cell:        d.cell(),
 		Hold:        d.hold,
 		Release:     d.release,
@@ -240,6 +241,9 @@ func (d *Daemon) round() (mood supervisor.Mood, err error) {
 		defer func() { d.past = nil }()
 		mood = d.resume()
 	} else {
+		if d.state != nil {
+			d.hands.CleanNotify()
+		}
 		d.watchGuard()
 		mood = d.sup.Run(groups)
 	}

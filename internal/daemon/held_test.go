@@ -78,3 +78,39 @@ func TestHeldFilesThatAreClosedKeepTheirPlace(t *testing.T) {
 		t.Errorf("stderr is %+v", id)
 	}
 }
+
+// A socket is the same file with the same messages, bound to the same path.
+func TestHeldSockets(t *testing.T) {
+	path := t.TempDir() + "/s"
+	receiver, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sender, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(sender)
+	if err := unix.Bind(receiver, &unix.SockaddrUnix{Name: path}); err != nil {
+		t.Skip(err) // a path that is too long
+	}
+	if err := unix.Sendto(sender, []byte("READY=1"), 0, &unix.SockaddrUnix{Name: path}); err != nil {
+		t.Fatal(err)
+	}
+	var h heldFiles
+	h.note("notify 1", []int{receiver})
+	fds := h.copies()["notify 1"]
+	if len(fds) != 1 {
+		t.Fatalf("got %v", fds)
+	}
+	defer unix.Close(fds[0])
+	unix.Close(receiver)
+	b := make([]byte, 10)
+	n, err := unix.Read(fds[0], b)
+	if string(b[:max(n, 0)]) != "READY=1" || err != nil {
+		t.Errorf("got %q, %v", b[:max(n, 0)], err)
+	}
+	if at, err := unix.Getsockname(fds[0]); err != nil || at.(*unix.SockaddrUnix).Name != path {
+		t.Errorf("it is bound to %v, %v", at, err)
+	}
+}

@@ -183,7 +183,7 @@ func (d *Daemon) resume() supervisor.Mood {
 		},
 		Events:  func(pool string) []listener.Saved { return p.events[pool] },
 		Daemon:  supervisor.KeptDaemon{Mood: supervisor.Mood(found.Mood), NextSerial: found.NextSerial, ExitCode: found.ExitCode},
-		Adopted: func() { d.followRest(); d.watchGuard() },
+		Adopted: func() { d.followRest(); d.hands.CleanNotify(); d.watchGuard() },
 	})
 }
 
@@ -241,17 +241,22 @@ func (d *Daemon) inherited(c *config.Process, spawn uint64) child.Inheritance {
 	delete(d.link.Fds(), key)
 	d.held.note(key, fds)
 	in.Files, in.PidFD = child.HeldFiles(c, fds)
-	in.Stage = -1
-	key = child.StageKey(spawn)
-	if fds := d.link.Fds()[key]; len(fds) == 1 {
-		in.Stage = fds[0]
-		d.held.note(key, fds)
-		delete(d.link.Fds(), key)
-	}
+	in.Stage, in.Notify = d.inheritedAlone(child.StageKey(spawn)), d.inheritedAlone(child.NotifyKey(spawn))
 	if l := e.Listener; l != nil {
 		in.Sent = l.InHand != 0 && l.Staged
 	}
 	return in
+}
+
+// inheritedAlone is the one file that is held under key; -1: there is none. The lock of held is held.
+func (d *Daemon) inheritedAlone(key string) int {
+	fds := d.link.Fds()[key]
+	if len(fds) != 1 {
+		return -1
+	}
+	d.held.note(key, fds)
+	delete(d.link.Fds(), key)
+	return fds[0]
 }
 
 // watchGuard begins to take the ends that the guard sees. Those of processes that are taken over must be

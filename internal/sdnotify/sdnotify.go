@@ -1,5 +1,7 @@
 // Package sdnotify speaks the notification protocol of systemd's services (sd_notify(3)): a datagram of
 // NAME=VALUE lines to a unix socket that an environment variable names.
+//
+// Send is the side of the service, Parse that of who has started it.
 package sdnotify
 
 import (
@@ -11,6 +13,13 @@ import (
 
 // Env names the variable with the socket's address: a path, or a name in the abstract namespace behind "@".
 const Env = "NOTIFY_SOCKET"
+
+// A service that is to say WATCHDOG=1 finds in the first how often, in microseconds; the second, if it is there, names
+// the one process that is meant.
+const (
+	EnvWatchdog    = "WATCHDOG_USEC"
+	EnvWatchdogPID = "WATCHDOG_PID"
+)
 
 // What a service says of itself.
 const (
