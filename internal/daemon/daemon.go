@@ -21,8 +21,10 @@ import (
 	"holdfast/internal/guard"
 	"holdfast/internal/httpd"
 	"holdfast/internal/launch"
+	"holdfast/internal/probe"
 	"holdfast/internal/process"
 	"holdfast/internal/rpc"
+	"holdfast/internal/sdnotify"
 	"holdfast/internal/supervisor"
 	"holdfast/internal/survive"
 	"holdfast/internal/web"
@@ -187,6 +189,8 @@ func (d *Daemon) round() (mood supervisor.Mood, err error) {
 		Report:      func(spawn uint64, e process.Event) { sup.Post(spawn, e) },
 		Output:      func(spawn uint64, o child.Output) { postOutput(sup, spawn, o) },
 		Taken:       func(spawn uint64) { sup.PostOutputTaken(spawn) },
+		Notified:    func(spawn uint64, m sdnotify.Message) { sup.PostNotified(spawn, said(m)) },
+		Matched:     func(spawn uint64) { sup.PostMatched(spawn) },
 		StdinBroken: func(spawn uint64, why error) { sup.PostStdinBroken(spawn, why) },
 		ChildLogDir: sv.ChildLogDir,
 		Identifier:  sv.Identifier,
@@ -204,7 +208,7 @@ func (d *Daemon) round() (mood supervisor.Mood, err error) {
 	defer d.hands.Close()
 	runs := d.cfg
 	sup = supervisor.New(d.cfg, supervisor.Options{
-		Hands: hands{d.hands, d},
+		Hands: hands{d.hands, d, new(probe.Prober)},
 		Log:   logger,
 		Load: func() (*config.Config, error) {
 			cfg, err := d.load()

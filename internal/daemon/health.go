@@ -2,11 +2,12 @@ package daemon
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"holdfast/internal/child"
 	"holdfast/internal/config"
+	"holdfast/internal/health"
+	"holdfast/internal/sdnotify"
 )
 
 func (h hands) Probe(p *config.Process, c *config.Check, pid int, done func(error)) {
@@ -15,7 +16,7 @@ func (h hands) Probe(p *config.Process, c *config.Check, pid int, done func(erro
 
 func (h hands) probe(p *config.Process, c *config.Check, pid int) error {
 	if c.Kind != config.CheckExec {
-		return fmt.Errorf("no such check")
+		return h.prober.Do(context.Background(), c)
 	}
 	name := "readiness"
 	if c == p.Health.Live {
@@ -46,3 +47,16 @@ func (h hands) beside(p *config.Process, c child.Command, done func(error)) {
 }
 
 func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
+
+// said is what a process has said of itself, for those who judge it.
+func said(m sdnotify.Message) health.Notified {
+	n := health.Notified{
+		Ready: m.Ready, Reloading: m.Reloading, Stopping: m.Stopping,
+		Watchdog: m.Alive, WatchdogEvery: m.Watchdog, Trigger: m.Hung,
+		MainPID: m.MainPID, Extend: m.ExtendTimeout,
+	}
+	if m.StatusSet {
+		n.Status = &m.Status
+	}
+	return n
+}

@@ -24,6 +24,7 @@ import (
 	"holdfast/internal/httpd"
 	"holdfast/internal/launch"
 	"holdfast/internal/listener"
+	"holdfast/internal/probe"
 	"holdfast/internal/process"
 	"holdfast/internal/sdnotify"
 	"holdfast/internal/supervisor"
@@ -241,6 +242,7 @@ func (d *Daemon) inherited(c *config.Process, spawn uint64) child.Inheritance {
 	delete(d.link.Fds(), key)
 	d.held.note(key, fds)
 	in.Files, in.PidFD = child.HeldFiles(c, fds)
+	in.Matched = e.Health.Said.Ready
 	in.Stage, in.Notify = d.inheritedAlone(child.StageKey(spawn)), d.inheritedAlone(child.NotifyKey(spawn))
 	if l := e.Listener; l != nil {
 		in.Sent = l.InHand != 0 && l.Staged
@@ -379,7 +381,8 @@ func (d *Daemon) cell() func(*config.Process) (*launch.Cell, error) {
 // hands are the children's, with what the next daemon must know of a group before it is active.
 type hands struct {
 	*child.Manager
-	d *Daemon
+	d      *Daemon
+	prober *probe.Prober
 }
 
 func (h hands) Prepare(g *config.Group) (*config.Group, error) {
