@@ -17,6 +17,11 @@ func FuzzLoad(f *testing.F) {
 		f.Add(text)
 	}
 	f.Add(Sample)
+	health, err := os.ReadFile("testdata/health.conf")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(strings.ReplaceAll(string(health), "/ROOT/", "/tmp/"))
 	path := filepath.Join(f.TempDir(), "supervisord.conf")
 	f.Fuzz(func(t *testing.T, text string) {
 		if strings.Contains(text, "include") || manyProcs.MatchString(text) {
