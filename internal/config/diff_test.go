@@ -61,6 +61,12 @@ func TestDiff(t *testing.T) {
 		{name: "oneshot", active: p(""), parsed: p("oneshot=true\n"), want: "[] [p] []"},
 		{name: "a hook", active: p(""), parsed: p("stop_command=x\n"), want: "[] [p] []"},
 		{name: "hook_timeout_secs", active: p("reload_command=x\n"), parsed: p("reload_command=x\nhook_timeout_secs=5\n"), want: "[] [p] []"},
+		{name: "none of these, written", active: p(""), parsed: p("watchdog_secs=0\noneshot=false\ndepends_on=\nrequires=\nstop_command=\n"), want: "[] [] []"},
+		{name: "depends_on", active: p("[program:q]\ncommand=x\n"), parsed: p("depends_on=q\n[program:q]\ncommand=x\n"), want: "[] [p] []"},
+		{name: "depends_on, and requires", active: p("depends_on=q\n[program:q]\ncommand=x\n"), parsed: p("requires=q\n[program:q]\ncommand=x\n"), want: "[] [p] []"},
+		{name: "two spellings of one dependency", active: p("depends_on=q\n[program:q]\ncommand=x\n"), parsed: p("depends_on=q:q,q\n[program:q]\ncommand=x\n"), want: "[] [] []"},
+		{name: "a group that it depends on has other processes",
+			active: p("depends_on=q\n[program:q]\ncommand=x\nprocess_name=%(process_num)d\n"), parsed: p("depends_on=q\n[program:q]\ncommand=x\nprocess_name=%(process_num)d\nnumprocs=2\n"), want: "[] [p q] []"},
 		{name: "of two groups of one name the second is changed for ever",
 			active: p(""), parsed: p("[program:q]\ncommand=x\n[group:p]\nprograms=q\npriority=1000\n"), want: "[] [p] []"},
 	} {

@@ -22,6 +22,7 @@ func FuzzLoad(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(strings.ReplaceAll(string(health), "/ROOT/", "/tmp/"))
+	f.Add("[supervisord]\n[program:a]\ncommand=x\ndepends_on=b,g:c(running)\n[program:b]\ncommand=x\n[program:c]\ncommand=x\nrequires=b(completed)\n[group:g]\nprograms=c\n")
 	path := filepath.Join(f.TempDir(), "supervisord.conf")
 	f.Fuzz(func(t *testing.T, text string) {
 		if strings.Contains(text, "include") || manyProcs.MatchString(text) {

@@ -210,10 +210,15 @@ process_name=%(process_num)d
 readiness=tcp://h:90%(process_num)02d
 liveness=exec:check %(process_num)d
 reload_command=%(program_name)s-ctl %(process_num)d
+depends_on=b:%(process_num)d
+[program:b]
+command=x
+numprocs=2
+process_name=%(process_num)d
 `)
-	for i, want := range []string{"h:9000 check 0 a-ctl 0", "h:9001 check 1 a-ctl 1"} {
+	for i, want := range []string{"h:9000 check 0 a-ctl 0 b:0", "h:9001 check 1 a-ctl 1 b:1"} {
 		p := cfg.Groups[0].Processes[i]
-		got := strings.Join([]string{p.Health.Ready.Target, p.Health.Live.Target, p.Hooks.Reload}, " ")
+		got := strings.Join([]string{p.Health.Ready.Target, p.Health.Live.Target, p.Hooks.Reload, p.DependsOn[0].Group + ":" + p.DependsOn[0].Name}, " ")
 		if got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}

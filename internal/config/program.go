@@ -19,6 +19,7 @@ type program struct {
 	numProcs, numProcsStart int
 	stdoutName, stderrName  logName
 	ready, live             check
+	dependsOn, requires     needs
 }
 
 const (
@@ -77,7 +78,7 @@ var processOptions = slices.Concat([]option[program]{
 	opt("stderr_syslog", "false", boolean, func(p *program) *bool { return &p.Stderr.Syslog }),
 	noPreset("command", str, func(p *program) *string { return &p.Command }),
 	opt("process_name", "%(program_name)s", str, func(p *program) *string { return &p.Name }).labelled("process_name"),
-}, targetOptions, hookOptions)
+}, targetOptions, dependOptions, hookOptions)
 
 // maxNumProcs is more than any machine runs.
 //
@@ -206,6 +207,7 @@ func (r *reader) process(s *section, p program, num int) (Process, bool) {
 	if !ok || len(*s.errs) > before {
 		return Process{}, false
 	}
+	r.needed(s, &p)
 	r.logTarget(s, "stdout", p.stdoutName, &p.Stdout)
 	r.logTarget(s, "stderr", p.stderrName, &p.Stderr)
 	if p.RedirectStderr {
