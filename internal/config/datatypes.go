@@ -22,6 +22,12 @@ type datatype[V any] struct {
 	cure  string
 }
 
+// A cured is an error of a datatype that has a cure of its own.
+type cured struct {
+	error
+	cure string
+}
+
 // plain makes a datatype of a function that needs no host.
 func plain[V any](cure string, parse func(text string) (V, error)) datatype[V] {
 	return datatype[V]{func(_ *host, text string) (V, error) { return parse(text) }, cure}

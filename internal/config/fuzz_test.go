@@ -17,6 +17,12 @@ func FuzzLoad(f *testing.F) {
 		f.Add(text)
 	}
 	f.Add(Sample)
+	health, err := os.ReadFile("testdata/health.conf")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(strings.ReplaceAll(string(health), "/ROOT/", "/tmp/"))
+	f.Add("[supervisord]\n[program:a]\ncommand=x\ndepends_on=b,g:c(running)\n[program:b]\ncommand=x\n[program:c]\ncommand=x\nrequires=b(completed)\n[group:g]\nprograms=c\n")
 	path := filepath.Join(f.TempDir(), "supervisord.conf")
 	f.Fuzz(func(t *testing.T, text string) {
 		if strings.Contains(text, "include") || manyProcs.MatchString(text) {

@@ -52,6 +52,7 @@ func (r *reader) readGroups() {
 			g.Processes[i].FastCGI = g.FastCGI
 		}
 	})
+	r.resolveNeeds()
 	slices.SortStableFunc(r.cfg.Groups, byPriority)
 }
 
@@ -77,13 +78,21 @@ func (r *reader) eachGroup(prefix string, kind Kind, except map[string]bool, fil
 		}
 		fill(s, &g)
 		if len(r.errs) > before {
-			if !slices.Contains(r.cfg.Bad, name) {
-				r.cfg.Bad = append(r.cfg.Bad, name)
+			r.bad(name)
+			for _, n := range append(g.programs, name) {
+				r.unread[n] = true
 			}
 			continue
 		}
 		g.Processes = lastOfName(g.Processes)
 		r.cfg.Groups = append(r.cfg.Groups, g.Group)
+	}
+}
+
+// bad notes that a group is left out for its errors.
+func (r *reader) bad(name string) {
+	if !slices.Contains(r.cfg.Bad, name) {
+		r.cfg.Bad = append(r.cfg.Bad, name)
 	}
 }
 

@@ -59,6 +59,8 @@ type reader struct {
 	env      map[string]any    // ENV_ names, of the environment and of [supervisord] environment=
 	global   map[string]string // [supervisord] environment=
 	noEnv    bool              // [supervisord] environment= can't be read
+	needs    []needy           // the processes that depend on others
+	unread   map[string]bool   // the groups with errors, and the programs in them
 	adrift   bool              // who is a member of which group can't be told
 	cfg      Config
 	errs     Errors
@@ -70,6 +72,7 @@ func newReader(flags *Flags, environ []string) *reader {
 		flags:  flags,
 		env:    make(map[string]any, len(environ)),
 		global: map[string]string{},
+		unread: map[string]bool{},
 	}
 	// The empty name is what the kernel has for a host without one.
 	r.hostName, _ = os.Hostname()

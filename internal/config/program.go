@@ -18,6 +18,8 @@ type program struct {
 	Process
 	numProcs, numProcsStart int
 	stdoutName, stderrName  logName
+	ready, live             check
+	dependsOn, requires     needs
 }
 
 const (
@@ -27,7 +29,7 @@ const (
 )
 
 // programOptions are the options of a program that are the same for all its processes.
-var programOptions = []option[program]{
+var programOptions = append([]option[program]{
 	opt("priority", "999", integer, func(p *program) *int { return &p.Priority }),
 	opt("autostart", "true", boolean, func(p *program) *bool { return &p.AutoStart }),
 	opt("autorestart", "unexpected", autoRestart, func(p *program) *AutoRestart { return &p.AutoRestart }),
@@ -56,7 +58,7 @@ var programOptions = []option[program]{
 	opt("stdout_events_enabled", "false", boolean, func(p *program) *bool { return &p.Stdout.EventsEnabled }),
 	opt("stderr_events_enabled", "false", boolean, func(p *program) *bool { return &p.Stderr.EventsEnabled }),
 	noPreset("serverurl", str, func(p *program) *string { return &p.ServerURL }),
-}
+}, healthOptions...)
 
 // environmentOption is read for each process, before the others: its keys are names for them.
 var environmentOption = []option[program]{
@@ -64,7 +66,7 @@ var environmentOption = []option[program]{
 }
 
 // processOptions are the options of a program that are expanded for each process by itself.
-var processOptions = []option[program]{
+var processOptions = slices.Concat([]option[program]{
 	noPreset("directory", str, func(p *program) *string { return &p.Directory }),
 	opt("stdout_logfile", "AUTO", logFile, func(p *program) *logName { return &p.stdoutName }).expandedTwice(),
 	opt("stdout_logfile_maxbytes", "50MB", byteSize, func(p *program) *int64 { return &p.Stdout.MaxBytes }),
@@ -76,7 +78,7 @@ var processOptions = []option[program]{
 	opt("stderr_syslog", "false", boolean, func(p *program) *bool { return &p.Stderr.Syslog }),
 	noPreset("command", str, func(p *program) *string { return &p.Command }),
 	opt("process_name", "%(program_name)s", str, func(p *program) *string { return &p.Name }).labelled("process_name"),
-}
+}, targetOptions, dependOptions, hookOptions)
 
 // maxNumProcs is more than any machine runs.
 //
@@ -125,6 +127,7 @@ func (s *section) checkProgram(p *program) bool {
 	}
 	p.firstStop()
 	s.checkPatience(p)
+	s.checkHealth(p)
 	if p.ServerURLSet = s.has("serverurl"); strings.EqualFold(strings.TrimSpace(p.ServerURL), "AUTO") {
 		p.ServerURL, p.ServerURLSet = "", false
 	}
@@ -198,9 +201,13 @@ func (r *reader) process(s *section, p program, num int) (Process, bool) {
 		s.fail("command", "", "program section "+s.Name+" does not specify a command", "add a line command=")
 		ok = false
 	}
-	if !ok {
+	before := len(*s.errs)
+	s.finishHealth(&p)
+	s.finishHooks(&p)
+	if !ok || len(*s.errs) > before {
 		return Process{}, false
 	}
+	r.needed(s, &p)
 	r.logTarget(s, "stdout", p.stdoutName, &p.Stdout)
 	r.logTarget(s, "stderr", p.stderrName, &p.Stderr)
 	if p.RedirectStderr {

@@ -22,6 +22,7 @@ func TestSampleLoads(t *testing.T) {
 func TestSampleSwitchedOn(t *testing.T) {
 	on := regexp.MustCompile(`(?m)^;(\S+ ?=|\[)`).ReplaceAllString(Sample, "$1")
 	on = strings.Replace(on, "process_name=%(program_name)s ", "process_name=%(program_name)s_%(process_num)02d ", 1)
+	on = strings.Replace(on, "\nreload_signal=", "\n;reload_signal=", 1) // it is one of two
 	on += "[program:a]\ncommand=x\n[program:b]\ncommand=x\n"
 	if cfg := loadGood(t, on, "HOME=/"); len(cfg.Groups) != 4 {
 		t.Errorf("got groups %v", names(cfg.Groups))

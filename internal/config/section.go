@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"holdfast/internal/expand"
@@ -36,6 +37,11 @@ func (s *section) source() Source {
 func (s *section) has(name string) bool {
 	_, ok := s.Get(name)
 	return ok
+}
+
+// owns says whether the option is written in the section itself.
+func (s *section) owns(name string) bool {
+	return slices.ContainsFunc(s.Options, func(o ini.Option) bool { return o.Key == name })
 }
 
 // raw is the option as it is written.
@@ -121,7 +127,12 @@ func read[T any](s *section, table []option[T], t *T) bool {
 		}
 		assign, err := o.read(s.host, text)
 		if err != nil {
-			s.fail(o.name, text, err.Error(), o.cure)
+			cure := o.cure
+			var c cured
+			if errors.As(err, &c) {
+				cure = c.cure
+			}
+			s.fail(o.name, text, err.Error(), cure)
 			continue
 		}
 		assign(t)
