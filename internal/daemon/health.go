@@ -2,11 +2,13 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"holdfast/internal/child"
 	"holdfast/internal/config"
 	"holdfast/internal/health"
+	"holdfast/internal/probe"
 	"holdfast/internal/sdnotify"
 )
 
@@ -15,14 +17,23 @@ func (h hands) Probe(p *config.Process, c *config.Check, pid int, done func(erro
 }
 
 func (h hands) probe(p *config.Process, c *config.Check, pid int) error {
+	ctx := context.Background()
 	if c.Kind != config.CheckExec {
-		return h.prober.Do(context.Background(), c)
+		err := h.prober.Do(ctx, c)
+		if unable := new(*probe.Unable); errors.As(err, unable) {
+			return &health.Unmade{Err: err}
+		}
+		return err
 	}
 	name := "readiness"
 	if c == p.Health.Live {
 		name = "liveness"
 	}
-	return h.Command(context.Background(), p, child.Command{Name: name, Line: c.Target, MainPID: pid, Timeout: seconds(c.TimeoutSecs), Quiet: true})
+	err := h.Command(ctx, p, child.Command{Name: name, Line: c.Target, MainPID: pid, Timeout: seconds(c.TimeoutSecs), Quiet: true})
+	if unable := new(*child.Unable); errors.As(err, unable) || errors.Is(err, context.Canceled) { // the latter: we are at the end
+		return &health.Unmade{Err: err}
+	}
+	return err
 }
 
 func (h hands) StopCommand(p *config.Process, pid int, done func(error)) {

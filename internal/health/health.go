@@ -95,10 +95,12 @@ type (
 		Kept
 		Life Life
 	}
-	// Probed is the outcome of a Probe; Err is empty if all is well.
+	// Probed is the outcome of a Probe; Err is empty if all is well. One that is Unmade says nothing about the
+	// process, and Err is why.
 	Probed struct {
-		Live bool
-		Err  string
+		Live   bool
+		Err    string
+		Unmade bool
 	}
 	// Notified is a message of the process; each field that is not zero says something.
 	Notified struct {
@@ -125,6 +127,12 @@ func (Notified) event() {}
 func (Matched) event()  {}
 func (Block) event()    {}
 func (Deadline) event() {}
+
+// An Unmade is the error of a check that could not be made, for a want of something on our side.
+type Unmade struct{ Err error }
+
+func (e *Unmade) Error() string { return e.Err.Error() }
+func (e *Unmade) Unwrap() error { return e.Err }
 
 // An Action is something that the caller has to do, in the order given.
 type Action interface{ action() }
@@ -403,7 +411,11 @@ func (m *machine) probed(e Probed) {
 		return
 	}
 	at.next = m.now.Add(check.Period)
-	if e.Err == "" {
+	if e.Unmade {
+		if !e.Live && !m.r.Ready {
+			m.r.Why = e.Err
+		}
+	} else if e.Err == "" {
 		at.good, at.bad = at.good+1, 0
 		if !e.Live && at.good >= check.SuccessThreshold {
 			m.setReady()

@@ -43,7 +43,7 @@ func run(b *strings.Builder, p *Program, r *Record, e Event, now time.Time, foun
 	for _, a := range do {
 		switch a := a.(type) {
 		case Probe:
-			probed = append(probed, Probed{a.Live, found})
+			probed = append(probed, Probed{Live: a.Live, Err: found, Unmade: found == "no files"})
 			b.WriteString(map[bool]string{false: " ready?", true: " alive?"}[a.Live])
 		case Changed:
 			b.WriteString(map[bool]string{false: " NOT READY", true: " READY"}[a.Ready])
@@ -133,6 +133,15 @@ func TestStep(t *testing.T) {
 1m5s Probed:
 1m10s Deadline: alive?
 1m10s Probed: FAILED(start false: its liveness check has failed 2 times: refused)
+`},
+		{"what could not be checked is no failure", Program{Live: check}, []any{"no files", Lives{Running}, 12.0, "refused", 16.0}, `
+0s Lives:
+5s Deadline: alive?
+5s Probed:
+10s Deadline: alive?
+10s Probed:
+15s Deadline: alive?
+15s Probed:
 `},
 		{"and never while what it depends on is down", Program{Live: check}, []any{"refused", Lives{Starting}, Lives{Running}, 6.0, Block{true}, 60.0, Block{false}, 66.0, Block{true}}, `
 0s Lives:
@@ -226,7 +235,7 @@ func FuzzStep(f *testing.F) {
 					continue
 				}
 				underWay[live] = false
-				e = Probed{Live: live, Err: []string{"", "x"}[arg&1]}
+				e = Probed{Live: live, Err: []string{"", "x"}[arg&1], Unmade: arg > 12}
 			case 3:
 				e = Notified{Ready: arg&1 != 0, Reloading: arg&2 != 0, Stopping: arg&4 != 0, Watchdog: arg&8 != 0}
 			case 4:

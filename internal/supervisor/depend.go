@@ -103,7 +103,7 @@ func (s *Supervisor) settleOne(p *proc) {
 	}
 	switch {
 	case r.Held && r.State == process.Stopping:
-		if !slices.ContainsFunc(s.dependents[p.id()], func(q *proc) bool { return q.record.State == process.Stopping }) {
+		if s.stillStopping(p) == nil {
 			s.step(p, process.Release{})
 		}
 	case s.mood != MoodRunning:
@@ -116,6 +116,16 @@ func (s *Supervisor) settleOne(p *proc) {
 			s.step(p, process.Stop{Again: true, Held: s.isNeeded(p)})
 		}
 	}
+}
+
+// stillStopping is one of those that depend on p whose stop is under way, or nil.
+func (s *Supervisor) stillStopping(p *proc) *proc {
+	for _, q := range s.dependents[p.id()] {
+		if q.record.State == process.Stopping || q.postStop {
+			return q
+		}
+	}
+	return nil
 }
 
 // firstMissing is the first of what p depends on that is not up, or nil.
@@ -173,10 +183,8 @@ func (s *Supervisor) waitsFor(p *proc, now time.Time) string {
 	case !p.record.Held:
 		return ""
 	case p.record.State == process.Stopping:
-		for _, q := range s.dependents[p.id()] {
-			if q.record.State == process.Stopping {
-				return "waiting for " + q.namespec() + " to stop"
-			}
+		if q := s.stillStopping(p); q != nil {
+			return "waiting for " + q.namespec() + " to stop"
 		}
 		return ""
 	case p.postStop:

@@ -55,10 +55,8 @@ func (l *land) stops(p *proc) {
 		return
 	}
 	l.told[p.record.Spawn] = true
-	for _, q := range l.sup.dependents[p.id()] {
-		if q.record.State == process.Stopping {
-			l.fail("%s is stopped before %s", p.config.Name, q.config.Name)
-		}
+	if q := l.sup.stillStopping(p); q != nil {
+		l.fail("%s is stopped before %s", p.config.Name, q.config.Name)
 	}
 }
 

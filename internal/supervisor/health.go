@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"holdfast/internal/config"
@@ -95,7 +96,9 @@ func (s *Supervisor) judge(p *proc, e health.Event) {
 				c = p.config.Health.Live
 			}
 			s.Hands.Probe(p.config, c, p.mainPID(), func(err error) {
-				s.mail.put(func() { s.judgeAndCommit(p, health.Probed{Live: a.Live, Err: text(err)}) })
+				var unmade *health.Unmade
+				outcome := health.Probed{Live: a.Live, Err: text(err), Unmade: errors.As(err, &unmade)}
+				s.mail.put(func() { s.judgeAndCommit(p, outcome) })
 			})
 		case health.Changed:
 			s.unsettled = true

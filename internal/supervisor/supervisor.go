@@ -53,7 +53,8 @@ type Hands interface {
 	// Adopt takes over, under its number, a spawn that a daemon before this one has left; what has
 	// become of it is posted, Spawned too if that daemon did not know of it yet. It returns at once.
 	Adopt(p *config.Process, spawn uint64)
-	// Probe makes a check of a process, which may be found under pid, and calls done once with what is wrong.
+	// Probe makes a check of a process, which may be found under pid, and calls done once with what is wrong, or
+	// with a *health.Unmade.
 	Probe(p *config.Process, c *config.Check, pid int, done func(error))
 	// StopCommand runs p's stop command, and PostStop what comes after its end; both call done once.
 	StopCommand(p *config.Process, pid int, done func(error))
