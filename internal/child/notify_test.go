@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -179,6 +180,26 @@ func TestAWrappersChildNotifies(t *testing.T) {
 	k.command("notify")
 	spawn := k.spawn(k.notifies("wrap", "READY=1"))
 	k.heard(fmt.Sprint(spawn, ": ready"))
+}
+
+// The tool of shell scripts, as another user where that is possible; it waits until its message was taken.
+func TestSystemdNotify(t *testing.T) {
+	tool, err := exec.LookPath("systemd-notify")
+	if err != nil {
+		t.Skip(err)
+	}
+	k := newNotifyRig(t, nil)
+	p := k.notifies("wait")
+	p.Command = tool + " --ready --status=serves --pid=4711"
+	if nobody := 65534; os.Geteuid() == 0 {
+		p.UID = &nobody
+	}
+	if e := k.ended(k.spawn(p)); e != (process.Ended{}) {
+		t.Errorf("got %#v, stderr %q", e, k.read("err.log"))
+	}
+	if got := k.story(); !slices.Contains(got, "1: ready, status serves, pid 4711") {
+		t.Errorf("got %q", got)
+	}
 }
 
 func TestTheEnvironmentOfOneThatNotifies(t *testing.T) {
