@@ -200,7 +200,7 @@ func supervisorctl(t *testing.T, word string) string {
 }
 
 func eventTypes() (names []string) {
-	for typ := range event.Subscribe([]string{"EVENT"}) {
+	for _, typ := range event.Types() {
 		names = append(names, string(typ))
 	}
 	return names
