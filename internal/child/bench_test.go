@@ -19,7 +19,11 @@ import (
 func BenchmarkRestart(b *testing.B) {
 	facts := make(chan process.Event, 1000)
 	m := New(Options{Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Environ: []string{"PATH=/bin:/usr/bin"},
-		Report: func(_ uint64, e process.Event) { facts <- e }})
+		Report: func(_ uint64, e process.Event) {
+			if e != (process.Reaped{}) {
+				facts <- e
+			}
+		}})
 	defer m.Close()
 	p := &config.Process{Name: "sleep", Command: "/bin/sleep 1000", StopAsGroup: true}
 	var ends, starts, hundred []time.Duration
