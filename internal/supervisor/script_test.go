@@ -177,6 +177,7 @@ func (sc *scene) born(spawn uint64) {
 
 // Done must come once a spawn; there is nothing in it to write down.
 func (sc *scene) Done(spawn uint64) {
+	sc.standing("Done")
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
 	if sc.done[spawn] {

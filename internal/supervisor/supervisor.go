@@ -40,7 +40,7 @@ type Hands interface {
 	// that the daemon after this one has what is not sent yet.
 	Stage(spawn uint64, data []byte) (kept bool, err error)
 	Send(spawn uint64)
-	// Done tells that the end of a spawn was noted, and logged: no fact about it matters any more.
+	// Done tells that the end of a spawn was noted, logged and committed: no fact about it matters any more.
 	// It comes once a spawn, and before the next one of that process, and returns at once.
 	Done(spawn uint64)
 
@@ -210,7 +210,7 @@ func (s *Supervisor) Post(spawn uint64, e process.Event) {
 	})
 }
 
-// forget ends a spawn about which no fact is awaited any more.
+// forget ends a spawn about which no fact is awaited any more. That must be committed.
 func (s *Supervisor) forget(spawn uint64) {
 	if s.spawns[spawn] != nil {
 		delete(s.spawns, spawn)
@@ -286,12 +286,13 @@ func (s *Supervisor) step(p *proc, e process.Event) {
 	for _, a := range do {
 		switch a := a.(type) {
 		case process.SpawnProcess:
-			s.forget(p.record.Spawn)
+			before := p.record.Spawn
 			s.lastSpawn++
 			p.record.Spawn = s.lastSpawn
 			s.spawns[s.lastSpawn] = p
 			s.keep(p, process.Kill{})
 			s.commit() // before there can be a fork
+			s.forget(before)
 			s.Hands.Spawn(p.config, s.lastSpawn)
 		case process.CancelSpawn:
 			s.Hands.Cancel(p.record.Spawn)
