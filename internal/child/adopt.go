@@ -46,10 +46,10 @@ func (m *Manager) Adopt(p *config.Process, spawn uint64) {
 		m.Spawn(p, spawn)
 		return
 	}
-	if s, ok := launch.PidfdStatus(in.PidFD); ok && in.Fate == survive.Ended && in.Status.Unknown {
-		in.Status = s
+	if in.Fate == survive.Ended {
+		in.ended(in.Status)
 	}
-	r := &run{m: m, spawn: spawn, p: p, settled: make(chan struct{}), gone: make(chan struct{}), stage: forking}
+	r := newRun(m, p, spawn, forking)
 	if p.FastCGI != nil {
 		r.socket = m.sockets.takeFor(spawn, p.FastCGI)
 	}
@@ -68,10 +68,8 @@ func (m *Manager) Adopt(p *config.Process, spawn uint64) {
 			GroupGone: func() { close(r.gone) },
 		})
 		if aerr != nil { // it has ended this moment
-			proc, in.Status = nil, process.ExitStatus{Unknown: true}
-			if s, ok := launch.PidfdStatus(in.PidFD); ok {
-				in.Status = s
-			}
+			proc = nil
+			in.ended(process.ExitStatus{Unknown: true})
 		}
 	}
 	m.starts.Go(func() { r.adopt(&in, proc, err) })
@@ -170,7 +168,8 @@ func (r *run) holdAgain(f *files, in *Inheritance, proc *launch.Process) {
 // Follow goes on with the output of a spawn of p that has ended: processes that it has left behind may
 // still write. It returns at once.
 func (m *Manager) Follow(p *config.Process, spawn uint64, files [3]int) {
-	r := &run{m: m, spawn: spawn, p: p, settled: make(chan struct{}), gone: make(chan struct{}), stage: over}
+	r := newRun(m, p, spawn, over)
+	close(r.noted) // or it would be adopted
 	m.mu.Lock()
 	m.runs[spawn] = r
 	m.mu.Unlock()
@@ -211,6 +210,16 @@ func (r *run) adoptGroup(f *files, in *Inheritance) {
 		r.m.report(r.spawn, process.GroupGone{})
 		r.finish()
 	}()
+}
+
+// ended notes how the process has ended, for the daemon after this one: who has told of it forgets it when this one
+// has it.
+func (in *Inheritance) ended(s process.ExitStatus) {
+	in.Status = s
+	if known, ok := launch.PidfdStatus(in.PidFD); ok && s.Unknown {
+		in.Status = known
+	}
+	in.Cell.Note(in.Status)
 }
 
 // held tells whether somebody has held the files since.

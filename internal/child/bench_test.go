@@ -36,6 +36,7 @@ func BenchmarkRestart(b *testing.B) {
 		if _, ok := (<-facts).(process.Ended); !ok {
 			b.Fatal("no Ended")
 		}
+		m.Done(spawn)
 		ends = append(ends, time.Since(begin))
 		spawn++
 		m.Spawn(p, spawn)

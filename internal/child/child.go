@@ -149,6 +149,7 @@ type run struct {
 	stop             context.CancelFunc // and its end
 	opening, telling *ticket            // its turn to open its files, and to tell what came of it
 	settled          chan struct{}      // closed when Spawned or SpawnFailed was reported
+	noted            chan struct{}      // closed by Done
 	gone             chan struct{}      // closed when the process group is empty
 	adopted          bool
 
@@ -160,6 +161,11 @@ type run struct {
 	notify  *notifier       // nil: it has no notification socket
 
 	matching *matching // nil: no line is looked for; set before the outputs begin
+}
+
+func newRun(m *Manager, p *config.Process, spawn uint64, at stage) *run {
+	return &run{m: m, spawn: spawn, p: p, stage: at,
+		settled: make(chan struct{}), noted: make(chan struct{}), gone: make(chan struct{})}
 }
 
 type stage int
@@ -313,8 +319,14 @@ func (m *Manager) ClearLogs(spawn uint64) error {
 // ReopenLogs opens all logs anew (SIGUSR2).
 func (m *Manager) ReopenLogs() { m.logs.Reopen() }
 
-// Done tells that the loop has noted the end of a spawn: its socket may be closed.
-func (m *Manager) Done(spawn uint64) { m.sockets.dropFor(spawn) }
+// Done tells that the loop has noted the end of a spawn, for the next daemon too: its socket may be closed, and
+// what is held of it let go. It may be called once a spawn.
+func (m *Manager) Done(spawn uint64) {
+	m.sockets.dropFor(spawn)
+	if r := m.run(spawn); r != nil {
+		close(r.noted)
+	}
+}
 
 // Settle waits a moment until all spawns and adoptions that have begun are done, unless they hang.
 func (m *Manager) Settle() {

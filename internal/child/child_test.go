@@ -198,6 +198,7 @@ func TestOutputGoesOnWhenTheLeaderIsGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	k.logged("out.log", "late words\n")
+	k.Done(spawn)
 	k.eventually("the run is forgotten", func() bool { return k.run(spawn) == nil })
 }
 
@@ -221,6 +222,7 @@ func TestTheGroupIsAwaited(t *testing.T) {
 	if got := k.fact(spawn, 2); got != (process.GroupGone{}) {
 		t.Errorf("got %#v", got)
 	}
+	k.Done(spawn)
 	k.eventually("the run is forgotten", func() bool { return k.run(spawn) == nil })
 }
 
@@ -307,6 +309,7 @@ func TestManyKilledAtOnceLeaveNothing(t *testing.T) {
 	p.Command = "/bin/sleep 1000"
 	p.KillAsGroup = true
 	k.ended(k.spawn(k.program("report"))) // what is there once for all is there
+	k.Done(k.last)
 	k.eventually("the run is forgotten", func() bool { return k.run(k.last) == nil })
 	count := func() (int, int) {
 		fds, _ := os.ReadDir("/proc/self/fd")
@@ -327,6 +330,7 @@ func TestManyKilledAtOnceLeaveNothing(t *testing.T) {
 		if e := k.ended(first + i); e.Status.Signal != syscall.SIGKILL || e.GroupAlive {
 			t.Errorf("got %#v", e)
 		}
+		k.Done(first + i)
 	}
 	k.eventually("files and goroutines are what they were", func() bool {
 		f, g := count()

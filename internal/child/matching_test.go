@@ -150,6 +150,7 @@ func TestNothingMatchesAfterTheEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	k.logged("out.log", "late words")
+	k.Done(spawn)
 	k.eventually("the run is forgotten", func() bool { return k.run(spawn) == nil })
 	if got := k.story(); slices.Contains(got, "1: matched") {
 		t.Errorf("got %q", got)

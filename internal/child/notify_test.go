@@ -252,6 +252,7 @@ func TestASocketIsTheSpawnsOwnAndGoesWithIt(t *testing.T) {
 	if _, err := os.Stat(k.opts.NotifyDir); !os.IsNotExist(err) {
 		t.Errorf("there is a directory that nobody needs: %v", err)
 	}
+	k.Done(k.last)
 	k.eventually("the run is forgotten", func() bool { return k.run(k.last) == nil })
 	fds, _ := os.ReadDir("/proc/self/fd")
 	first, second := k.spawn(k.notifies("notify", "stay")), k.spawn(k.notifies("notify", "stay"))
@@ -269,6 +270,7 @@ func TestASocketIsTheSpawnsOwnAndGoesWithIt(t *testing.T) {
 	k.heard("2: ready")
 	k.Signal(first, syscall.SIGKILL, false)
 	k.ended(first)
+	k.Done(first)
 	if _, err := os.Stat(path); !os.IsNotExist(err) {
 		t.Errorf("it is still there: %v", err)
 	}
@@ -276,6 +278,7 @@ func TestASocketIsTheSpawnsOwnAndGoesWithIt(t *testing.T) {
 	k.heard("3: stopping")
 	k.Signal(second, syscall.SIGKILL, false)
 	k.ended(second)
+	k.Done(second)
 	k.eventually("files are what they were", func() bool {
 		now, _ := os.ReadDir("/proc/self/fd")
 		return len(now) <= len(fds)

@@ -21,7 +21,7 @@ import (
 // Spawn starts p under a number that is unique in the daemon. It returns at once; one of Spawned
 // and SpawnFailed is reported.
 func (m *Manager) Spawn(p *config.Process, spawn uint64) {
-	r := &run{m: m, spawn: spawn, p: p, settled: make(chan struct{}), gone: make(chan struct{})}
+	r := newRun(m, p, spawn, preparing)
 	if p.FastCGI != nil {
 		r.socket = m.sockets.takeFor(spawn, p.FastCGI)
 	}
@@ -211,10 +211,15 @@ func (r *run) drain() {
 	both.Wait()
 }
 
-// finish returns when the outputs have ended.
+// finish returns when the outputs have ended. What is held stays so until the loop has noted the end: if it
+// never comes to that, the next daemon has to find out once more how the process has ended.
 func (r *run) finish() {
 	for _, o := range r.outputs {
 		<-o.Done()
+	}
+	select {
+	case <-r.noted:
+	case <-r.m.closing:
 	}
 	r.release()
 	r.m.forget(r.spawn)

@@ -232,9 +232,6 @@ func (d *Daemon) inherited(c *config.Process, spawn uint64) child.Inheritance {
 	e := p.entries[c.Group+":"+c.Name]
 	in := child.Inheritance{Conclusion: survive.Conclude(e, p.told, d.pid(), launch.Look), Known: e.Record.PID != 0, Signal: e.Signal, Guard: d.pid()}
 	in.Cell, _ = d.state.Cell(c.Group, c.Name)
-	if in.Fate == survive.Ended && in.Cell != nil {
-		in.Cell.Note(in.Status) // the guard forgets it when this daemon has it
-	}
 	key := child.SpawnKey(c, spawn)
 	d.held.mu.Lock()
 	defer d.held.mu.Unlock()
