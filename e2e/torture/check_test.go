@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"testing"
 	"time"
 	"unicode"
 
@@ -84,6 +85,12 @@ func (s *session) checkLines(r *record) (lines int) {
 	for i, stream := range streams {
 		leader := 0 // the last one seen
 		for where, line := range s.logLines(r, stream) {
+			if of, rest := torn(line, r.name, got); slices.ContainsFunc(of, func(n int) bool { return s.mayLose(r, n) }) {
+				s.count("lines torn while both were dead")
+				if line = rest; rest == "" {
+					continue
+				}
+			}
 			n, letter, number, ok := parseLine(line, r.name)
 			if !ok || int(n) > len(r.lives) || n == 0 || !r.merged && letter != i {
 				s.fail(r.name, "%s is no line of the program: %.200q", where, line)
@@ -114,18 +121,68 @@ func (s *session) checkLines(r *record) (lines int) {
 			if have >= l.Done[i] {
 				continue
 			}
-			from, to := r.end(n)
-			if l.Leader != 0 { // its pipe was found again if its leader was there
-				from, _ = r.end(int(l.Leader))
-			}
-			if s.outages.overlap(from, to, r.said, s.takeovers) {
+			if s.mayLose(r, n) {
 				s.count("lives cut short while both were dead")
 				continue
 			}
+			from, to := r.end(n)
 			s.failAt(r.name, moment(min(to, from+uint64(time.Second))), "the lines from %d to %d of %c are missing: %s", have+1, l.Done[i], "oe"[i], r.describe(n))
 		}
 	}
 	return lines
+}
+
+// mayLose tells whether what a life wrote last may be lost with its pipe.
+func (s *session) mayLose(r *record, n int) bool {
+	from, to := r.end(n)
+	if leader := r.life(n).Leader; leader != 0 { // its pipe was found again if its leader was there
+		from, _ = r.end(int(leader))
+	}
+	return s.outages.overlap(from, to, r.said, s.takeovers)
+}
+
+// torn takes a line apart that begins with a part of another one, as a daemon leaves it that was killed while it
+// moved what it had found in a pipe: the numbers of the lives whose next line it can be a part of, and the line behind
+// it, if there is one. None: it is not torn. got has the last line of each life and stream.
+func torn(line, program string, got [][2]uint64) (of []int, rest string) {
+	part := line
+	if at := strings.LastIndex(line, program+" "); at > 0 {
+		part, rest = line[:at], line[at:]
+	} else if strings.HasSuffix(line, "\n") {
+		return nil, ""
+	}
+	for n := 1; n < len(got); n++ {
+		for i := range got[n] {
+			whole := fmt.Sprintf("%s %c %d %d ", program, "oe"[i], n, got[n][i]+1)
+			pad, begun := strings.CutPrefix(part, whole)
+			if begun && strings.Trim(pad, "x") == "" || strings.HasPrefix(whole, part) {
+				of = append(of, n)
+			}
+		}
+	}
+	return of, rest
+}
+
+func TestTorn(t *testing.T) {
+	got := [][2]uint64{{}, {7, 0}, {3, 9}}
+	for _, row := range []struct {
+		name, line string
+		of         []int
+		rest       string
+	}{
+		{"a whole line", "p o 1 8 xxx\n", nil, ""},
+		{"one that is followed by another life's", "p o 1 8 xxp o 2 4 x\n", []int{1}, "p o 2 4 x\n"},
+		{"of stderr", "p e 2 10 p o 2 4 x\n", []int{2}, "p o 2 4 x\n"},
+		{"within its number", "p e 2 1p o 2 4 x\n", []int{2}, "p o 2 4 x\n"},
+		{"the last one in the log", "p o 1 8 xx", []int{1}, ""},
+		{"within its name", "p p o 2 4 x\n", []int{1, 1, 2, 2}, "p o 2 4 x\n"},
+		{"not the next one of its life", "p o 1 9 xxp o 2 4 x\n", nil, "p o 2 4 x\n"},
+		{"something else in it", "p o 1 8 xyp o 2 4 x\n", nil, "p o 2 4 x\n"},
+	} {
+		if of, rest := torn(row.line, "p", got); !slices.Equal(of, row.of) || rest != row.rest {
+			t.Errorf("%s: got lives %v and %q, want %v and %q", row.name, of, rest, row.of, row.rest)
+		}
+	}
 }
 
 // logLines are the lines of a log, with their places. A rotation may cut a line in two.
