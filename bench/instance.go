@@ -13,7 +13,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const fifoVar = "HOLDFAST_BENCH_FIFO"
+const (
+	fifoVar   = "HOLDFAST_BENCH_FIFO"
+	writesVar = "HOLDFAST_BENCH_WRITES" // how many blocks of 4 KiB, as lines, the program is to write
+)
 
 // A report is what a program under supervision says as its first act.
 type report struct {
@@ -33,7 +36,8 @@ type instance struct {
 // long is met only by a peer that does not work.
 const long = 30 * time.Second
 
-func (b *bench) start(p *peer, count int) (*instance, error) {
+// start starts a peer with count programs, which have more in their environment.
+func (b *bench) start(p *peer, count int, more ...string) (*instance, error) {
 	dir, err := os.MkdirTemp(b.dir, "run-")
 	if err != nil {
 		return nil, err
@@ -62,7 +66,7 @@ func (b *bench) start(p *peer, count int) (*instance, error) {
 	defer null.Close()
 	in.began = now()
 	_, err = syscall.ForkExec(argv[0], argv, &syscall.ProcAttr{
-		Env:   append(os.Environ(), fifoVar+"="+in.fifo),
+		Env:   append(append(os.Environ(), fifoVar+"="+in.fifo), more...),
 		Files: []uintptr{null.Fd(), out.Fd(), out.Fd()},
 		Sys:   &syscall.SysProcAttr{Setsid: true},
 	})
@@ -106,6 +110,35 @@ func (in *instance) kill(pid int) (time.Duration, report, error) {
 	}
 	r, err := in.next()
 	return time.Duration(r.at - t), r, err
+}
+
+// logged waits until the program's logs have so many bytes.
+func (in *instance) logged(size int64) error {
+	for began := time.Now(); ; time.Sleep(5 * time.Millisecond) {
+		var have int64
+		logs, _ := filepath.Glob(in.dir + "/tick_000.log*")
+		for _, name := range logs {
+			if info, err := os.Stat(name); err == nil {
+				have += info.Size()
+			}
+		}
+		if have == size {
+			return nil
+		}
+		if time.Since(began) > long {
+			return fmt.Errorf("%d bytes are in the logs, %d were written", have, size)
+		}
+	}
+}
+
+func (in *instance) removeLogs() error {
+	logs, _ := filepath.Glob(in.dir + "/tick_000.log*")
+	for _, name := range logs {
+		if err := os.Remove(name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // stop ends everything of the instance and waits until it is gone. Its files stay to the end of the

@@ -34,19 +34,22 @@ func main() {
 		rounds = flag.Int("rounds", 30, "rounds of the restart measurement; one gives up to five kills a peer")
 		ups    = flag.Int("ups", 7, "rounds of the start measurement")
 		count  = flag.Int("programs", 100, "programs of the start measurement")
+		logs   = flag.Int("logs", 5, "rounds of the log measurement")
+		mib    = flag.Int("mib", 256, "MiB that the program of the log measurement writes")
 		idle   = flag.Duration("idle", 5*time.Second, "how long each daemon is watched while it is idle")
 		bin    = flag.String("bin", "bin/supervisord", "our supervisord")
+		other  = flag.String("other", "", "another build of our supervisord, to be measured beside it")
 		only   = flag.String("peers", "", "measure only these peers: a comma list of words in their names; the bare Go loop is always there")
 	)
 	flag.Parse()
 	if flag.NArg() > 0 {
 		log.Fatalf("unexpected argument %q", flag.Arg(0))
 	}
-	b, err := newBench(*bin, *only)
+	b, err := newBench(*bin, *other, *only)
 	if err != nil {
 		log.Fatal(err)
 	}
-	err = b.run(*rounds, *ups, *count, *idle)
+	err = b.run(*rounds, *ups, *count, *logs, *mib, *idle)
 	os.RemoveAll(b.dir)
 	if err != nil {
 		log.Fatal(err)
@@ -59,7 +62,7 @@ type bench struct {
 	peers []*peer
 }
 
-func newBench(bin, only string) (*bench, error) {
+func newBench(bin, other, only string) (*bench, error) {
 	// Orphans of a killed daemon come to us, so that cleaning up can wait for them.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return nil, fmt.Errorf("cannot become a subreaper: %w", err)
@@ -83,7 +86,7 @@ func newBench(bin, only string) (*bench, error) {
 			return nil, fmt.Errorf("cannot build the program under supervision: %w\n%s", err, out)
 		}
 	}
-	if b.peers, err = findPeers(b, bin, cLoop); err != nil {
+	if b.peers, err = findPeers(b, bin, other, cLoop); err != nil {
 		return nil, err
 	}
 	if only != "" {
@@ -136,11 +139,14 @@ func bareLoop(n int, prog string) error {
 	}
 }
 
-func (b *bench) run(rounds, ups, count int, idle time.Duration) error {
+func (b *bench) run(rounds, ups, count, logs, mib int, idle time.Duration) error {
 	if err := b.restarts(rounds); err != nil {
 		return err
 	}
 	if err := b.starts(ups, count); err != nil {
+		return err
+	}
+	if err := b.logs(logs, mib); err != nil {
 		return err
 	}
 	return b.idle(count, idle)

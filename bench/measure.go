@@ -118,6 +118,57 @@ func (in *instance) allUp(count int) (earliest, latest int64, err error) {
 	return earliest, latest, nil
 }
 
+// logs measures how fast the output of one program gets into its log, and what that costs.
+func (b *bench) logs(rounds, mib int) error {
+	const block = 4096
+	writes := mib << 20 / block
+	fmt.Printf("\nlog: %d MiB of lines from one program, 4 KiB a write\n", mib)
+	took, cpu := map[*peer][]time.Duration{}, map[*peer][]time.Duration{}
+	err := b.turn(rounds, func(p *peer) error {
+		if !p.logs {
+			return nil
+		}
+		in, err := b.start(p, 1, fmt.Sprintf("%s=%d", writesVar, writes))
+		if err != nil {
+			return err
+		}
+		defer in.stop()
+		first, err := in.next()
+		if err != nil {
+			return err
+		}
+		pids, _ := in.processes() // its start is not counted
+		before := usageOf(pids)
+		last, err := in.next()
+		if err != nil {
+			return err
+		}
+		if err := in.logged(int64(writes) * block); err != nil {
+			return err
+		}
+		took[p] = append(took[p], time.Duration(last.at-first.at))
+		cpu[p] = append(cpu[p], usageOf(pids).cpu-before.cpu)
+		return in.removeLogs()
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%-14s %12s %8s %18s %6s\n", "", "median", "ratio", "daemon's CPU", "runs")
+	var base time.Duration
+	for _, p := range b.peers {
+		if !p.logs {
+			continue
+		}
+		if base == 0 {
+			base = median(took[p])
+		}
+		gib := float64(mib) / 1024
+		fmt.Printf("%-14s %7.0f MB/s %8s %12.2f s/GiB %6d\n", p.name, float64(writes*block)/1e6/median(took[p]).Seconds(),
+			ratio(base, median(took[p])), median(cpu[p]).Seconds()/gib, len(took[p]))
+	}
+	return nil
+}
+
 // idle measures what a daemon with count idle programs costs.
 func (b *bench) idle(count int, d time.Duration) error {
 	fmt.Printf("\nidle: %d programs up, nothing happens for %v; all processes of the daemon together\n", count, d)

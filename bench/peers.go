@@ -16,6 +16,7 @@ const bareGo = "bare Go loop"
 type peer struct {
 	name   string
 	settle time.Duration // a program that has run for less than this is not restarted at once
+	logs   bool          // it carries what its program writes into tick_000.log and those beside it
 	// prepare lays out count programs in dir and returns the command that supervises them.
 	prepare func(dir string, count int) ([]string, error)
 }
@@ -27,20 +28,20 @@ const (
 	oneSecond = 1100 * time.Millisecond
 )
 
-func findPeers(b *bench, bin string, cLoop bool) ([]*peer, error) {
+func findPeers(b *bench, bin, other string, cLoop bool) ([]*peer, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	peers := []*peer{{bareGo, noSettle, func(_ string, n int) ([]string, error) {
+	peers := []*peer{{bareGo, noSettle, false, func(_ string, n int) ([]string, error) {
 		return []string{self, "bare", strconv.Itoa(n), b.tick}, nil
 	}}}
 	if cLoop {
-		peers = append(peers, &peer{"bare C loop", noSettle, func(_ string, n int) ([]string, error) {
+		peers = append(peers, &peer{"bare C loop", noSettle, false, func(_ string, n int) ([]string, error) {
 			return []string{filepath.Join(b.dir, "loop"), strconv.Itoa(n), b.tick}, nil
 		}})
 	}
-	add := func(name, cmd string, settle time.Duration, prepare func(path, dir string, n int) ([]string, error)) {
+	add := func(name, cmd string, settle time.Duration, logs bool, prepare func(path, dir string, n int) ([]string, error)) {
 		path, err := exec.LookPath(cmd)
 		if err == nil {
 			path, err = filepath.Abs(path)
@@ -49,12 +50,15 @@ func findPeers(b *bench, bin string, cLoop bool) ([]*peer, error) {
 			log.Printf("%s: not measured: %v", name, err)
 			return
 		}
-		peers = append(peers, &peer{name, settle, func(dir string, n int) ([]string, error) { return prepare(path, dir, n) }})
+		peers = append(peers, &peer{name, settle, logs, func(dir string, n int) ([]string, error) { return prepare(path, dir, n) }})
 	}
-	add("holdfast", bin, noSettle, b.supervisord)
-	add("supervisor", "/usr/bin/supervisord", noSettle, b.supervisord)
-	add("runit", "runsvdir", oneSecond, b.serviceDirs)
-	add("daemontools", "svscan", oneSecond, b.serviceDirs)
+	add("holdfast", bin, noSettle, true, b.supervisord)
+	if other != "" {
+		add("other holdfast", other, noSettle, true, b.supervisord)
+	}
+	add("supervisor", "/usr/bin/supervisord", noSettle, true, b.supervisord)
+	add("runit", "runsvdir", oneSecond, false, b.serviceDirs)
+	add("daemontools", "svscan", oneSecond, false, b.serviceDirs)
 	return peers, nil
 }
 
