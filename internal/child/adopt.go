@@ -119,6 +119,7 @@ func (r *run) adopt(in *Inheritance, proc *launch.Process, err error) {
 	}
 	f.notify = r.adoptNotify(in, proc != nil)
 	r.connect(f)
+	r.oomBefore = r.m.oom.now()
 	alive, groupAlive := proc != nil, false
 	if !alive {
 		// Its group, if anybody is left in it, is awaited.

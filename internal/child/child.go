@@ -17,6 +17,7 @@
 package child
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"maps"
@@ -89,6 +90,7 @@ type Options struct {
 
 	SyslogIdent  string // the name under which output goes to syslog
 	SyslogSocket string // empty: the usual one
+	OOMFile      string // where the kernel counts the kills for want of memory; empty: where it does it for us
 }
 
 // syslogPatience is how long Close waits for syslog to take what is queued for it.
@@ -108,6 +110,7 @@ type Manager struct {
 	runs map[uint64]*run // guarded by mu; by spawn number
 
 	sockets *sockets
+	oom     *oomCount
 
 	openings, tellings line // guarded by mu
 
@@ -131,6 +134,7 @@ func New(o Options) *Manager {
 		runs:    make(map[uint64]*run),
 		besides: make(map[string]chan struct{}),
 		sockets: newSockets(&o),
+		oom:     &oomCount{file: cmp.Or(o.OOMFile, oomFile())},
 	}
 }
 
@@ -143,6 +147,7 @@ type run struct {
 	mu    sync.Mutex
 	stage stage           // guarded by mu
 	proc  *launch.Process // guarded by mu; set together with stage running
+	sent  syscall.Signal  // guarded by mu; the last one
 
 	socket           *hold              // what is its stdin if it is a FastCGI program; else nil
 	ctx              context.Context    // of its pre_start_command; nil: there is none
@@ -159,6 +164,8 @@ type run struct {
 	outputs []*capture.Output
 	sinks   []*capture.Sink // what outputs write to, in the same order
 	notify  *notifier       // nil: it has no notification socket
+
+	oomBefore int64 // how often the kernel had killed for want of memory by the time of its start
 
 	matching *matching // nil: no line is looked for; set before the outputs begin
 }
@@ -233,6 +240,9 @@ func (m *Manager) Signal(spawn uint64, sig syscall.Signal, group bool) {
 	}
 	r.mu.Lock()
 	proc := r.proc
+	if proc != nil {
+		r.sent = sig // first: its end may come at once
+	}
 	r.mu.Unlock()
 	if proc == nil {
 		return

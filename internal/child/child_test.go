@@ -236,7 +236,7 @@ func TestSignals(t *testing.T) {
 	}
 	k.Signal(77, syscall.SIGTERM, true) // there is no such spawn
 	k.Signal(spawn, syscall.SIGKILL, false)
-	if got := k.fact(spawn, 2); got != (process.Ended{Status: process.ExitStatus{Signal: syscall.SIGKILL}}) {
+	if got := k.fact(spawn, 2); got != (process.Ended{Status: process.ExitStatus{Signal: syscall.SIGKILL, After: syscall.SIGKILL}}) {
 		t.Errorf("got %#v", got)
 	}
 }

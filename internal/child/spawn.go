@@ -58,6 +58,7 @@ func (r *run) start() {
 	}
 	f.closeChild()
 	r.connect(f)
+	r.oomBefore = r.m.oom.now()
 	r.mu.Lock()
 	r.proc, r.stage = proc, running
 	r.mu.Unlock()
@@ -174,6 +175,7 @@ func (r *run) fail(at stage, text string) {
 func (r *run) ended(s process.ExitStatus, groupAlive bool) {
 	<-r.settled // a process may end before Start has returned
 	r.to(running, over)
+	r.explain(&s)
 	r.m.report(r.spawn, process.Reaped{})
 	r.stdin.close()
 	r.notify.end()
@@ -197,6 +199,14 @@ func (r *run) ended(s process.ExitStatus, groupAlive bool) {
 		}
 	}
 	r.finish()
+}
+
+// explain adds to the end of the process what is known of its reason.
+func (r *run) explain(s *process.ExitStatus) {
+	r.mu.Lock()
+	s.After = r.sent
+	r.mu.Unlock()
+	s.OOM = r.m.oom.explains(*s, r.oomBefore)
 }
 
 // drain returns when what is in the pipes is in the logs.

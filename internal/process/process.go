@@ -109,6 +109,10 @@ type ExitStatus struct {
 	Core   bool           // a core was dumped
 	// Unknown: it ended while nobody was there to see it, and what the other fields say means nothing.
 	Unknown bool
+
+	// What is known of the reason.
+	After syscall.Signal // the last signal that it was sent by us; 0: none, or not known
+	OOM   bool           // that may have been the kernel, for want of memory
 }
 
 // A Record is all that is remembered of one process. The zero Record is a process that was never

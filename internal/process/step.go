@@ -356,6 +356,9 @@ func (m *machine) ended(e Ended) {
 	status := e.Status
 	expected := m.expected(status)
 	m.r.Last = &status
+	if status.OOM { // Differs: the original does not look
+		m.log(dlog.Warn, oomText(m.p.Name))
+	}
 	switch {
 	case m.r.Killing:
 		m.r.Exit = &status

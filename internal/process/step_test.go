@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"holdfast/internal/dlog"
 )
 
 var t0 = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -556,5 +558,33 @@ func TestOneShot(t *testing.T) {
 `
 	if diff := cmp.Diff(strings.TrimPrefix(want, "\n"), got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Long says more than the line of the log.
+func TestLongExitStatus(t *testing.T) {
+	for want, s := range map[string]ExitStatus{
+		"exit status 3":                               {Code: 3},
+		"exit status 2":                               {Code: 2, After: 15},
+		"exit status unknown":                         {Unknown: true, OOM: true},
+		"terminated by SIGKILL":                       {Signal: 9, After: 1},
+		"terminated by SIGTERM (sent by supervisord)": {Signal: 15, After: 15},
+		"terminated by SIGABRT (core dumped)":         {Signal: 6, Core: true},
+		"terminated by SIGKILL (perhaps for want of memory: oom_kill of the cgroup has risen while it ran)":       {Signal: 9, OOM: true},
+		"exit status 2 (after SIGQUIT from supervisord, of which a Go program writes its goroutines and ends so)": {Code: 2, After: 3},
+	} {
+		if got := s.Long(); got != want {
+			t.Errorf("%+v: got %q, want %q", s, got, want)
+		}
+	}
+}
+
+func TestTheLogTellsOfWantOfMemory(t *testing.T) {
+	p := &Program{Name: "web", StartSecs: 1}
+	r := Record{State: Running, Spawn: 1, PID: 42}
+	_, do := Step(p, r, Ended{Status: ExitStatus{Signal: 9, OOM: true}}, time.Unix(1000, 0))
+	want := Log{Level: dlog.Warn, Text: "web was perhaps killed for want of memory: oom_kill of the cgroup has risen while it ran"}
+	if len(do) < 2 || do[0] != want {
+		t.Errorf("got %v, want %v first", do, want)
 	}
 }

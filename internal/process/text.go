@@ -86,6 +86,10 @@ func groupLeftText(name string, s ExitStatus) string {
 	return fmt.Sprintf("waiting for the process group of %s to end (%s)", name, s)
 }
 
+func oomText(name string) string {
+	return name + " was perhaps killed for want of memory: oom_kill of the cgroup has risen while it ran"
+}
+
 func describe(p *Program, r *Record, e Event) string {
 	return fmt.Sprintf("%s: %T can't happen in %s (pid %d)", p.Name, e, r.State, r.PID)
 }
@@ -102,6 +106,21 @@ func (s ExitStatus) String() string {
 	text := "terminated by " + SignalName(s.Signal)
 	if s.Core {
 		text += " (core dumped)"
+	}
+	return text
+}
+
+// Long is String and what is known of the reason, for those who ask what has happened.
+func (s ExitStatus) Long() string {
+	text := s.String()
+	switch {
+	case s.Unknown:
+	case s.OOM:
+		text += " (perhaps for want of memory: oom_kill of the cgroup has risen while it ran)"
+	case s.Signal != 0 && s.Signal == s.After:
+		text += " (sent by supervisord)"
+	case s.Signal == 0 && s.Code == 2 && s.After == syscall.SIGQUIT:
+		text += " (after SIGQUIT from supervisord, of which a Go program writes its goroutines and ends so)"
 	}
 	return text
 }

@@ -58,6 +58,8 @@ type exit struct {
 	Signal  int  `json:"signal,omitempty"`
 	Core    bool `json:"core,omitempty"`
 	Unknown bool `json:"unknown,omitempty"`
+	After   int  `json:"after,omitempty"`
+	OOM     bool `json:"oom,omitempty"`
 }
 
 // A clock turns times into the file's and back.
@@ -148,12 +150,12 @@ func exitOf(s *process.ExitStatus) *exit {
 	if s == nil {
 		return nil
 	}
-	return &exit{s.Code, int(s.Signal), s.Core, s.Unknown}
+	return &exit{s.Code, int(s.Signal), s.Core, s.Unknown, int(s.After), s.OOM}
 }
 
 func (x *exit) status() *process.ExitStatus {
 	if x == nil {
 		return nil
 	}
-	return &process.ExitStatus{Code: x.Code, Signal: syscall.Signal(x.Signal), Core: x.Core, Unknown: x.Unknown}
+	return &process.ExitStatus{Code: x.Code, Signal: syscall.Signal(x.Signal), Core: x.Core, Unknown: x.Unknown, After: syscall.Signal(x.After), OOM: x.OOM}
 }
