@@ -269,3 +269,20 @@ func (c *Client) DaemonInfo(ctx context.Context) (DaemonInfo, error) {
 func (c *Client) Upgrade(ctx context.Context, path string) error {
 	return do(ctx, c, "holdfast.upgrade", path)
 }
+
+// ProcessDetails returns all that is known of a process. Only Holdfast has it.
+func (c *Client) ProcessDetails(ctx context.Context, name string) (ProcessDetails, error) {
+	return get[ProcessDetails](ctx, c, "holdfast.getProcessInfo", name)
+}
+
+// AllProcessDetails returns all that is known of all processes of all active groups, by group and name. Only
+// Holdfast has it.
+func (c *Client) AllProcessDetails(ctx context.Context) ([]ProcessDetails, error) {
+	return get[[]ProcessDetails](ctx, c, "holdfast.getAllProcessInfo")
+}
+
+// ReloadProcess has a process read its own configuration again, as its reload_command or reload_signal does it.
+// With a command it returns when that has ended; the fault Failed says what went wrong. Only Holdfast has it.
+func (c *Client) ReloadProcess(ctx context.Context, name string) error {
+	return do(ctx, c, "holdfast.reloadProcess", name)
+}

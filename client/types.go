@@ -43,6 +43,25 @@ type ProcessInfo struct {
 	Description   string       `rpc:"description"`
 }
 
+// A ProcessDetails says all that Holdfast knows of a process.
+type ProcessDetails struct {
+	ProcessInfo
+	Ready       bool      `rpc:"ready"`        // without a readiness check: it is Running
+	NotReady    string    `rpc:"not_ready"`    // why it is not, where that is known
+	ReadySince  time.Time `rpc:"ready_since"`  // since when it is what Ready says; zero: there is no check, or no process
+	Waiting     string    `rpc:"waiting"`      // "waiting for …" while its start or stop does; empty: it doesn't
+	Status      string    `rpc:"status"`       // what it says of itself (sd_notify)
+	MainPID     int       `rpc:"main_pid"`     // behind a wrapper another one than PID; 0: not running
+	MainCommand string    `rpc:"main_command"` // with its arguments, cut; empty: it can't be told
+	LastExit    string    `rpc:"last_exit"`    // how it ended last, at Stop, in words: "exit status 3"; empty: never
+	Restarts    int       `rpc:"restarts"`     // since it was asked for
+	Next        time.Time `rpc:"next"`         // when it is started again, or in Stopping stopped harder; zero: it is not
+	Readiness   string    `rpc:"readiness"`    // the check that is configured; empty: none
+	Liveness    string    `rpc:"liveness"`     // the same
+	Reload      string    `rpc:"reload"`       // what ReloadProcess does: "SIGHUP", "exec:COMMAND"; empty: nothing
+	DependsOn   []string  `rpc:"depends_on"`   // the names of what its start waits for
+}
+
 // A DaemonInfo says how supervisord itself is.
 type DaemonInfo struct {
 	Version string `rpc:"version"`
@@ -115,7 +134,14 @@ func set(v any, into reflect.Value, what string) error {
 			break
 		}
 		for i := range into.NumField() {
-			name := into.Type().Field(i).Tag.Get("rpc")
+			field := into.Type().Field(i)
+			if field.Anonymous {
+				if err := set(v, into.Field(i), what); err != nil {
+					return err
+				}
+				continue
+			}
+			name := field.Tag.Get("rpc")
 			if x := v.Get(name); x != nil {
 				if err := set(x, into.Field(i), name); err != nil {
 					return err

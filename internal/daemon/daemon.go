@@ -342,6 +342,18 @@ func (f faceOf) PID() int            { return f.d.pid() }
 func (f faceOf) MainLog() string     { return f.d.log.Path() }
 func (f faceOf) ClearMainLog() error { return f.d.log.Clear() }
 
+// MainProcesses is for the API (rpc.Daemon).
+func (f faceOf) MainProcesses(infos []supervisor.Info) []rpc.MainProcess {
+	var mains child.Mains
+	found := make([]rpc.MainProcess, len(infos))
+	for i, info := range infos {
+		if info.PID != 0 {
+			found[i].PID, found[i].Command = mains.Of(info.PID, info.MainPID)
+		}
+	}
+	return found
+}
+
 // The pages show what the API says.
 func (f faceOf) Description(i supervisor.Info) string { return rpc.Description(i) }
 func (f faceOf) Fault(err error) (int, string)        { return rpc.Fault(err) }

@@ -80,7 +80,11 @@ func (f *fakeAPI) ProcessInfo(name string) (supervisor.Info, error) {
 	return info, nil
 }
 func (f *fakeAPI) AllProcessInfo() ([]supervisor.Info, error) {
-	return []supervisor.Info{f.info}, f.note("AllProcessInfo")
+	info := f.info
+	if info.Config == nil {
+		info.Config = &config.Process{}
+	}
+	return []supervisor.Info{info}, f.note("AllProcessInfo")
 }
 func (f *fakeAPI) AllConfigInfo() ([]supervisor.ConfigInfo, error) {
 	return f.configs, f.note("AllConfigInfo")
@@ -124,6 +128,13 @@ func (d fakeDaemon) Version() string { return "4.2.5" }
 func (d fakeDaemon) PID() int        { return 4711 }
 func (d fakeDaemon) Info() DaemonInfo {
 	return DaemonInfo{Version: "4.2.5", PID: 4711, Daemon: 4712, Since: 1700000000, Program: "/usr/bin/supervisord", Config: "/etc/supervisord.conf", Trouble: "none"}
+}
+func (d fakeDaemon) MainProcesses(infos []supervisor.Info) []MainProcess {
+	mains := make([]MainProcess, len(infos))
+	for i, info := range infos {
+		mains[i] = MainProcess{info.PID + 1, "main of " + info.Name}
+	}
+	return mains
 }
 func (d fakeDaemon) Upgrade(_ context.Context, program string) error { return d.upgrade(program) }
 func (d fakeDaemon) MainLog() string                                 { return d.log }

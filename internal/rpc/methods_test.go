@@ -58,6 +58,7 @@ func TestMethods(t *testing.T) {
 		{"supervisor.getPID", nil, nil, 4711},
 		{"holdfast.getDaemonInfo", nil, nil, xmlrpc.Struct{entry("version", "4.2.5"), entry("pid", 4711), entry("daemon", 4712),
 			entry("since", int64(1700000000)), entry("program", "/usr/bin/supervisord"), entry("config", "/etc/supervisord.conf"), entry("trouble", "none")}},
+		{"holdfast.reloadProcess", list{"g:p"}, []string{`ReloadProcess "g:p"`}, true},
 		{"supervisor.readLog", list{int64(2), int64(3)}, nil, "234"},
 		{"supervisor.readMainLog", list{int64(-2), int64(0)}, nil, "89"},
 		{"supervisor.readLog", list{"2", 3.9}, nil, "234"},
@@ -198,6 +199,8 @@ func TestFaults(t *testing.T) {
 
 		{"a group where a process is meant: info", nil, fakeDaemon{}, "supervisor.getProcessInfo", list{"g:*"}, "BAD_NAME: g:*", 10},
 		{"a group where a process is meant: read", nil, fakeDaemon{}, "supervisor.readProcessLog", list{"g:", int64(0), int64(0)}, "BAD_NAME: g:", 10},
+		{"a group where a process is meant: ours", nil, fakeDaemon{}, "holdfast.getProcessInfo", list{"g:*"}, "BAD_NAME: g:*", 10},
+		{"a group where a process is meant: reload", nil, fakeDaemon{}, "holdfast.reloadProcess", list{"g:*"}, "BAD_NAME: g:*", 10},
 		{"a group where a process is meant: tail", nil, fakeDaemon{}, "supervisor.tailProcessLog", list{"g:*", int64(0), int64(0)}, "BAD_NAME: g:*", 10},
 		{"a group where a process is meant: clear", nil, fakeDaemon{}, "supervisor.clearProcessLogs", list{"g:*"}, "BAD_NAME: g:*", 10},
 		{"a group where a process is meant: stdin", nil, fakeDaemon{}, "supervisor.sendProcessStdin", list{"g:*", "x"}, "BAD_NAME: g:*", 10},

@@ -267,7 +267,7 @@ def check(s):
     text = s.supervisor.readProcessStdoutLog('p', 0, 0)
     assert text.startswith('h\xe9llo\ufffd'), repr(text)
     assert s.supervisor.sendProcessStdin('p', 'x' * 1000000) is True
-    assert len(s.system.listMethods()) == 43
+    assert len(s.system.listMethods()) == 46
     try:
         s.supervisor.getProcessInfo('nope')
         assert False

@@ -40,6 +40,8 @@ type Daemon interface {
 	// Upgrade puts the program at that path, empty for this one's, in this daemon's place. It returns when
 	// that is about to happen, or why it is not.
 	Upgrade(ctx context.Context, program string) error
+	// MainProcesses is the main process of each.
+	MainProcesses(infos []supervisor.Info) []MainProcess
 }
 
 // Options are what the configuration says of this face.
