@@ -76,7 +76,7 @@ func TestShellCompletes(t *testing.T) {
 		{"a topic", "help sh\t", "help shutdown "},
 		{"nothing for other commands", "open x\tyz", "open xyz"},
 		{"in the middle of a line", "pid ca x\x1b[D\x1b[D\t", "pid cat  x"},
-		{"everything", "\t", "add     exit   maintail   quit     reread     signal   stop     upgrade "},
+		{"everything", "\t", "add     exit   maintail   quit      remove    shutdown   status   update "},
 	} {
 		term.enter(c.keys)
 		term.expect(c.shows)

@@ -187,6 +187,7 @@ var differs = []struct {
 	is    string
 }{
 	{regexp.MustCompile(`\nholdfast commands .*\n=+\n(.+\n)+\n`), ""}, // those that the original has not
+	{regexp.MustCompile(`(?m)^status --(long|json) .*\n`), ""},        // nor has it these options
 	{regexp.MustCompile(`(?m): file: \S+ line: \d+$`), ""},            // a place in the original's source
 	{regexp.MustCompile(`(?m)^([^\t\n]*\t+)[^\t\n]+$`), "${1}HELP"},   // the wording of a help
 	{regexp.MustCompile(`(?m)^Note: .*$`), "Note: HELP"},

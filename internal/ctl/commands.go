@@ -28,6 +28,7 @@ func table() []command {
 		openCommand,
 		pidCommand,
 		quitCommand,
+		refreshCommand,
 		reloadCommand,
 		removeCommand,
 		rereadCommand,

@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"time"
 
 	"golang.org/x/term"
 
@@ -94,6 +95,7 @@ type session struct {
 	client             *client.Client // nil until it is needed, and when the server has changed
 	processes          []client.ProcessInfo
 	asked              bool // processes is what the server answered since the last command
+	startPatience      time.Duration
 }
 
 func newSession(conf config.Ctl, fl flags, in *input, out, errOut io.Writer) *session {
@@ -106,6 +108,8 @@ func newSession(conf config.Ctl, fl flags, in *input, out, errOut io.Writer) *se
 		in:          in,
 		out:         out,
 		errOut:      errOut,
+
+		startPatience: startPatience,
 	}
 	for _, f := range []struct {
 		from *string
@@ -159,14 +163,20 @@ func (s *session) execute(line string) (quit bool) {
 	s.asked = false
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	err := c.run(ctx, s, arg)
+	out := s.out
+	defer func() { s.out = out }()
+	run := func() error {
+		s.out = out // the command may put another in its place, for itself
+		return c.run(ctx, s, arg)
+	}
+	err := run()
 	for err != nil && s.wantsPassword(err) {
 		s.say("Server requires authentication")
 		if !s.interactive {
 			break
 		}
 		if err = s.askPassword(ctx); err == nil {
-			err = c.run(ctx, s, arg)
+			err = run()
 		}
 	}
 	switch {
