@@ -86,14 +86,33 @@ func (s *Supervisor) isNeeded(p *proc) bool { return len(s.dependents[p.id()]) >
 func (s *Supervisor) settle() {
 	for s.unsettled && s.gated > 0 {
 		s.unsettled = false
-		for _, g := range s.groups {
-			for _, p := range g.procs {
-				s.settleOne(p)
-			}
+		s.each(s.stopWithoutRequired)
+		if s.unsettled {
+			continue // all that is to be stopped must be known before a stop that waits for it goes on
+		}
+		s.each(s.settleOne)
+	}
+}
+
+func (s *Supervisor) each(f func(*proc)) {
+	for _, g := range s.groups {
+		for _, p := range g.procs {
+			f(p)
 		}
 	}
 }
 
+// stopWithoutRequired stops p if it runs without something that it requires.
+func (s *Supervisor) stopWithoutRequired(p *proc) {
+	if state := p.record.State; s.mood != MoodRunning || p.record.Held || state != process.Running && state != process.Starting {
+		return
+	}
+	if s.lacksRequired(p) {
+		s.step(p, process.Stop{Again: true, Held: s.isNeeded(p)})
+	}
+}
+
+// settleOne lets p go on if it is held and need not wait any more.
 func (s *Supervisor) settleOne(p *proc) {
 	r := &p.record
 	if p.checks != nil && len(p.needs) > 0 {
@@ -110,10 +129,6 @@ func (s *Supervisor) settleOne(p *proc) {
 	case r.Held:
 		if s.firstMissing(p) == nil && !p.postStop {
 			s.step(p, process.Release{})
-		}
-	case r.State == process.Running || r.State == process.Starting:
-		if s.lacksRequired(p) {
-			s.step(p, process.Stop{Again: true, Held: s.isNeeded(p)})
 		}
 	}
 }

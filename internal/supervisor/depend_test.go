@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"holdfast/internal/config"
+	"holdfast/internal/health"
 	"holdfast/internal/process"
 )
 
@@ -57,6 +58,11 @@ func (l *land) stops(p *proc) {
 	l.told[p.record.Spawn] = true
 	if q := l.sup.stillStopping(p); q != nil {
 		l.fail("%s is stopped before %s", p.config.Name, q.config.Name)
+	}
+	for _, q := range l.sup.dependents[p.id()] {
+		if life(&q.record) != health.Gone && l.sup.lacksRequired(q) {
+			l.fail("%s is stopped and %s, which requires it, is not", p.config.Name, q.config.Name)
+		}
 	}
 }
 
