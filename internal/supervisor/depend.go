@@ -182,10 +182,11 @@ func (s *Supervisor) lacksRequired(p *proc) bool {
 	})
 }
 
-// stopLast is the stop of a shutdown: what depends on p goes first.
+// stopLast is the stop of a shutdown: what depends on p goes first. There may be more ways from p to one of these
+// than could be gone: one that is being stopped was come to on another.
 func (s *Supervisor) stopLast(p *proc) {
 	for _, q := range s.dependents[p.id()] {
-		if q.unstopped() {
+		if q.record.State.IsRunning() {
 			s.stopLast(q)
 		}
 	}

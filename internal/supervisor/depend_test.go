@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -295,6 +296,35 @@ func TestAThousand(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestShutdownOfLayers: all programs of a layer depend on all of the one below, so that there are more ways through them
+// than could be gone in a shutdown.
+func TestShutdownOfLayers(t *testing.T) {
+	const layers, width = 20, 4
+	synctest.Test(t, func(t *testing.T) {
+		var programs []config.Process
+		for layer := range layers {
+			for i := range width {
+				p := config.Process{Name: fmt.Sprintf("l%02d-%d", layer, i), AutoStart: true}
+				for j := range width {
+					if below := fmt.Sprintf("l%02d-%d", layer-1, j); layer > 0 {
+						p.DependsOn = append(p.DependsOn, config.Dependency{Group: below, Name: below})
+					}
+				}
+				programs = append(programs, p)
+			}
+		}
+		slices.Reverse(programs) // the one below is the first to be told to stop
+		l, over := settled(t, programs)
+		time.Sleep(layers * 2 * time.Second)
+		synctest.Wait()
+		if got := states(l.sup)[process.Running]; got != layers*width {
+			t.Errorf("%d are up", got)
+		}
+		l.sup.SetMood(MoodShutdown)
+		<-over
+	})
 }
 
 // What is active may depend on itself, where definitions of two readings meet; then nobody waits for ever.
