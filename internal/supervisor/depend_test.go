@@ -327,6 +327,33 @@ func TestShutdownOfLayers(t *testing.T) {
 	})
 }
 
+// TestRemovedInOneTurn: a stop is held until it is settled, which it must be when nobody depends on others any more, too.
+func TestRemovedInOneTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, over := settled(t, []config.Process{
+			{Name: "a", AutoStart: true},
+			{Name: "b", DependsOn: []config.Dependency{{Group: "a", Name: "a"}}},
+		})
+		time.Sleep(2 * time.Second)
+		busy := func() { time.Sleep(time.Second) }
+		l.sup.mail.put(busy)
+		synctest.Wait()
+		go l.sup.StopProcess(t.Context(), "a", false)
+		synctest.Wait()
+		l.sup.mail.put(busy)
+		time.Sleep(1500 * time.Millisecond)
+		go l.sup.RemoveGroup(t.Context(), "b") // in one turn with the stop
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		info, _ := l.sup.ProcessInfo("a")
+		if info.State != process.Stopped {
+			t.Fatalf("a is %v %q", info.State, info.Waiting)
+		}
+		l.sup.SetMood(MoodShutdown)
+		<-over
+	})
+}
+
 // What is active may depend on itself, where definitions of two readings meet; then nobody waits for ever.
 func TestCircleOfOldAndNew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -158,6 +158,7 @@ func (s *Supervisor) RemoveGroup(_ context.Context, name string) error {
 		if slices.ContainsFunc(g.procs, func(p *proc) bool { return p.unstopped() || p.record.PID != 0 }) {
 			return &Error{ErrStillRunning, name}
 		}
+		s.settle() // a stop that is held for one of these, which is gone, goes on
 		for _, p := range g.procs {
 			s.step(p, process.Stop{}) // of a restart that was to come
 			s.forget(p.record.Spawn)
