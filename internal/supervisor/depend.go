@@ -210,11 +210,19 @@ func (s *Supervisor) waitsFor(p *proc, now time.Time) string {
 	if d == nil {
 		return ""
 	}
-	q := s.members[memberOf(*d)]
-	if q == nil {
-		return "waiting for " + d.Group + ":" + d.Name + " (it is not active, see supervisorctl avail)"
+	why := "it is not active, see supervisorctl avail"
+	if q := s.members[memberOf(*d)]; q != nil {
+		why = s.whyMissing(q, d, now)
 	}
-	return "waiting for " + q.namespec() + " (" + s.whyMissing(q, d, now) + ")"
+	return "waiting for " + s.nameOf(d) + " (" + why + ")"
+}
+
+// nameOf is what operators call the one that d is about.
+func (s *Supervisor) nameOf(d *config.Dependency) string {
+	if q := s.members[memberOf(*d)]; q != nil {
+		return q.namespec()
+	}
+	return d.Group + ":" + d.Name
 }
 
 // whyMissing says why p is not what d waits for.
@@ -225,8 +233,12 @@ func (s *Supervisor) whyMissing(p *proc, d *config.Dependency, now time.Time) st
 			return "not completed, it runs for " + health.Seconds(now.Sub(p.record.Started))
 		}
 	case p.record.Held && state == process.Starting:
-		why, _, _ := strings.Cut(s.waitsFor(p, now), " (")
-		return why
+		if p.postStop {
+			return "waiting for its post_stop_command"
+		}
+		if next := s.firstMissing(p); next != nil { // what that waits for stands with it: the way to the end may be long
+			return "waiting for " + s.nameOf(next)
+		}
 	case d.Until != config.UntilRunning && p.config.Health.Ready != nil && life(&p.record) != health.Gone:
 		text := "not ready"
 		if p.health.Why != "" {

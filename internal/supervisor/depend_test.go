@@ -395,3 +395,27 @@ func (f logged) Handle(_ context.Context, r slog.Record) error {
 }
 func (f logged) WithAttrs([]slog.Attr) slog.Handler { return f }
 func (f logged) WithGroup(string) slog.Handler      { return f }
+
+// BenchmarkStatusOfChain: a status of a thousand that wait for each other. The loop stands still meanwhile.
+func BenchmarkStatusOfChain(b *testing.B) {
+	const n = 1000
+	s := New(&config.Config{}, Options{Hands: &land{}})
+	for i := range n {
+		name := fmt.Sprint("p", i)
+		p := config.Process{Name: name, Group: name}
+		if i > 0 {
+			on := fmt.Sprint("p", i-1)
+			p.DependsOn = []config.Dependency{{Group: on, Name: on}}
+		}
+		g := s.insert(&config.Group{Name: name, Processes: []config.Process{p}})
+		if i > 0 {
+			g.procs[0].record = process.Record{State: process.Starting, Held: true}
+		}
+	}
+	for b.Loop() {
+		now := time.Now()
+		for _, g := range s.groups {
+			s.info(g.procs[0], now)
+		}
+	}
+}
