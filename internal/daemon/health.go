@@ -37,11 +37,11 @@ func (h hands) probe(p *config.Process, c *config.Check, pid int) error {
 }
 
 func (h hands) StopCommand(p *config.Process, pid int, done func(error)) {
-	h.beside(p, child.Command{Name: "stop_command", Line: p.Hooks.Stop, MainPID: pid, Timeout: seconds(max(p.StopWaitSecs, 1))}, done)
+	go h.beside(p, child.Command{Name: "stop_command", Line: p.Hooks.Stop, MainPID: pid, Timeout: seconds(max(p.StopWaitSecs, 1))}, done)
 }
 
 func (h hands) PostStop(p *config.Process, pid int, done func(error)) {
-	h.beside(p, child.Command{Name: "post_stop_command", Line: p.Hooks.PostStop, MainPID: pid, Timeout: seconds(p.Hooks.TimeoutSecs)}, func(err error) {
+	go h.beside(p, child.Command{Name: "post_stop_command", Line: p.Hooks.PostStop, MainPID: pid, Timeout: seconds(p.Hooks.TimeoutSecs)}, func(err error) {
 		if err != nil {
 			h.d.log.Logger().Warn(p.Name + " post_stop_command: " + err.Error())
 		}
@@ -53,8 +53,12 @@ func (h hands) Reload(ctx context.Context, p *config.Process, pid int) error {
 	return h.Command(ctx, p, child.Command{Name: "reload_command", Line: p.Hooks.Reload, MainPID: pid, Timeout: seconds(p.Hooks.TimeoutSecs)})
 }
 
+// beside ends within the command's timeout. At the end of the children's hands nothing is done: the daemon after this
+// one runs the command anew.
 func (h hands) beside(p *config.Process, c child.Command, done func(error)) {
-	go func() { done(h.Command(context.Background(), p, c)) }() // ends within the command's timeout, or with the daemon
+	if err := h.Command(context.Background(), p, c); !errors.Is(err, context.Canceled) {
+		done(err)
+	}
 }
 
 func seconds(n int) time.Duration { return time.Duration(n) * time.Second }

@@ -56,7 +56,8 @@ type Hands interface {
 	// Probe makes a check of a process, which may be found under pid, and calls done once with what is wrong, or
 	// with a *health.Unmade.
 	Probe(p *config.Process, c *config.Check, pid int, done func(error))
-	// StopCommand runs p's stop command, and PostStop what comes after its end; both call done once.
+	// StopCommand runs p's stop command, and PostStop what comes after its end; both call done once, unless this
+	// daemon is at its end.
 	StopCommand(p *config.Process, pid int, done func(error))
 	PostStop(p *config.Process, pid int, done func(error))
 	// Reload runs p's reload command.
