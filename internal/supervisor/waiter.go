@@ -25,6 +25,7 @@ type waiter struct {
 	reply  chan<- answer
 	answer answer // Err and at are filled in when it is sent
 	late   bool   // the stop was sent, or the process forked, and that did not settle it
+	ended  bool   // it was stopped, and what comes after that is awaited; a start may have come meanwhile
 }
 
 // An answer is the outcome for one of the processes of a call.
@@ -80,7 +81,8 @@ func (w *waiter) over(p *proc, state process.State) (bool, Reason) {
 		if state == process.Unknown {
 			return true, ErrFailed
 		}
-		return state.IsStopped() && !p.postStop, ""
+		w.ended = w.ended || state.IsStopped()
+		return w.ended && !p.postStop, ""
 	}
 	switch state {
 	case process.Starting:
