@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"slices"
+	"time"
 
 	"holdfast/internal/config"
 	"holdfast/internal/event"
@@ -147,8 +148,11 @@ func program(c *config.Process) process.Program {
 	}
 }
 
-// RemoveGroup forgets a group whose processes are all in a stopped state.
-func (s *Supervisor) RemoveGroup(_ context.Context, name string) error {
+// RemoveGroup forgets a group whose processes are all in a stopped state. It waits for a post_stop_command.
+func (s *Supervisor) RemoveGroup(ctx context.Context, name string) error {
+	if err := s.awaitPostStops(ctx, name); err != nil {
+		return err
+	}
 	return s.visit(func() error {
 		g := s.group(name)
 		if g == nil {
@@ -177,6 +181,29 @@ func (s *Supervisor) RemoveGroup(_ context.Context, name string) error {
 		s.wantTicks()
 		return nil
 	})
+}
+
+// awaitPostStops returns when the commands are over that follow the ends of the processes of a group.
+func (s *Supervisor) awaitPostStops(ctx context.Context, name string) error {
+	stopping, err := s.inGroup(name, process.State.IsStopped)
+	if err != nil {
+		return err
+	}
+	reply := make(chan answer, len(stopping)) // room for every answer, so that the loop never waits
+	if err := s.visit(func() error {
+		for _, t := range stopping {
+			if t.proc.postStop {
+				s.await(t.proc, waiter{kind: stopped, name: t.name, reply: reply, ended: true})
+			} else {
+				reply <- answer{}
+			}
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	_, err = s.collect(ctx, reply, stopping, time.Time{})
+	return err
 }
 
 // SendStdin writes to a process's standard input.

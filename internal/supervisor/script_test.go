@@ -415,7 +415,7 @@ func (sc *scene) do(command string) {
 	case "add":
 		sc.tell(command, sc.sup.AddGroup(ctx, arg(0)))
 	case "remove":
-		sc.tell(command, sc.sup.RemoveGroup(ctx, arg(0)))
+		go func() { sc.tell(command, sc.sup.RemoveGroup(ctx, arg(0))) }()
 	case "avail":
 		infos, err := sc.sup.AllConfigInfo()
 		for _, i := range infos {
