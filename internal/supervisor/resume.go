@@ -36,6 +36,9 @@ func (s *Supervisor) Resume(past Past) Mood {
 		if awaitsFacts(&p.record) {
 			s.spawns[p.record.Spawn] = p
 			s.Hands.Adopt(p.config, p.record.Spawn)
+			if p.record.State == process.Stopping && p.record.PID == 0 {
+				s.Hands.Cancel(p.record.Spawn) // if it was not forked, its start has begun anew
+			}
 		}
 		s.schedule(p)
 	}

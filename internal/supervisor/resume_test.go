@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -108,5 +109,33 @@ func TestAShutdownGoesOn(t *testing.T) {
 		if d := memory.daemon[len(memory.daemon)-1]; d.Mood != MoodShutdown || d.ExitCode != 7 {
 			t.Errorf("kept %+v", d)
 		}
+	})
+}
+
+// A start that was stopped before its fork is not made after all by the next daemon, with its pre_start_command.
+func TestAStopBeforeTheForkGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &config.Group{Name: "g", Processes: []config.Process{{Group: "g", Name: "p"}}}
+		sc := &scene{t: t, start: time.Now(), spawned: make(map[string]uint64)}
+		s := New(&config.Config{}, Options{Hands: sc, Log: slog.New(slog.DiscardHandler)})
+		over := make(chan struct{})
+		go func() {
+			s.Resume(Past{
+				Groups: []*config.Group{g},
+				Kept: func(*config.Process) (Kept, bool) {
+					return Kept{Record: process.Record{State: process.Stopping, Spawn: 3, Killing: true}}, true
+				},
+				Daemon:  KeptDaemon{Mood: MoodRunning},
+				Adopted: func() {},
+			})
+			close(over)
+		}()
+		synctest.Wait()
+		if out := sc.output(); !strings.Contains(out, "cancel #3") {
+			t.Errorf("got %s", out)
+		}
+		s.SetMood(MoodShutdown)
+		s.Post(3, process.SpawnFailed{})
+		<-over
 	})
 }
