@@ -239,7 +239,7 @@ func (d *Daemon) inherited(c *config.Process, spawn uint64) child.Inheritance {
 	delete(d.link.Fds(), key)
 	d.held.note(key, fds)
 	in.Files, in.PidFD = child.HeldFiles(c, fds)
-	in.Matched = e.Health.Said.Ready
+	in.Matched = e.Health.Said.Ready && in.Known // else it is of the spawn before
 	in.Stage, in.Notify = d.inheritedAlone(child.StageKey(spawn)), d.inheritedAlone(child.NotifyKey(spawn))
 	if l := e.Listener; l != nil {
 		in.Sent = l.InHand != 0 && l.Staged

@@ -274,7 +274,8 @@ const resumeGrace = 5 * time.Second
 
 func (m *machine) resume(e Resume) {
 	m.r = Record{Kept: e.Kept, Life: e.Life, Blocked: m.r.Blocked}
-	if e.Life == Gone {
+	if e.Life == Gone { // that daemon may have noted a new start before it took back what was of the life before
+		m.r.Ready, m.r.Once, m.r.Said.Ready = false, false, false
 		return
 	}
 	if p := m.p.Ready; p != nil {

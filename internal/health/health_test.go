@@ -290,3 +290,16 @@ func FuzzStep(f *testing.F) {
 		}
 	})
 }
+
+// A daemon that has died between a new start and the word that the life before was over has left this.
+func TestWhatIsNotForkedIsNotReady(t *testing.T) {
+	p := Program{Ready: &Check{Passive: true}}
+	left := Kept{Ready: true, Once: true, Said: Said{Ready: true, MainPID: 7}}
+	r, do := Step(&p, Record{}, Resume{left, Gone}, t0)
+	if r.IsReady(&p) || r.Once || r.Said.Ready || len(do) > 0 {
+		t.Errorf("got %+v, %v", r, do)
+	}
+	if r.MainPID != 7 {
+		t.Error("a stop_command that goes on has another MAINPID")
+	}
+}
