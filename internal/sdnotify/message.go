@@ -87,7 +87,7 @@ func usec(d *time.Duration, value string) {
 // plain is text that does a terminal nothing.
 func plain(text string) string {
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
+		if !unicode.IsPrint(r) { // nor may it turn the line around (U+202E), or end it (U+2028)
 			return ' '
 		}
 		return r

@@ -21,6 +21,7 @@ func TestParse(t *testing.T) {
 		{"a status may have an equals sign", "STATUS=a=b", Message{Status: "a=b", StatusSet: true}},
 		{"an empty status takes the last one away", "STATUS=", Message{StatusSet: true}},
 		{"control characters do nothing to a terminal", "STATUS=\x1b[31mred\tand\r", Message{Status: "[31mred and", StatusSet: true}},
+		{"nor do those that turn a line around or end it", "STATUS=a\u202eb\u2028c\u00a0d é 漢", Message{Status: "a b c d é 漢", StatusSet: true}},
 		{"reloading and stopping", "RELOADING=1\nMONOTONIC_USEC=17\nSTOPPING=1", Message{Reloading: true, Stopping: true}},
 		{"alive", "WATCHDOG=1", Message{Alive: true}},
 		{"hung", "WATCHDOG=trigger", Message{Hung: true}},
