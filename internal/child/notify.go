@@ -22,7 +22,7 @@ const (
 
 	// A process that says more in that time waits for us at its socket: datagrams, of which one that must be
 	// handed on at once counts as so many.
-	notifyMost, notifyNews = 1000, 20
+	notifyMost, notifyNews = 1000, 200
 
 	// notifyRest is how many datagrams are read at most after the process has ended: more than are in the queue of any
 	// socket, and others may go on sending.

@@ -11,6 +11,7 @@ package health
 
 import (
 	"cmp"
+	"hash/fnv"
 	"log/slog"
 	"time"
 
@@ -279,7 +280,11 @@ func (m *machine) resume(e Resume) {
 		return
 	}
 	if p := m.p.Ready; p != nil {
-		if !p.Passive {
+		switch {
+		case p.Passive:
+		case m.r.Ready:
+			m.r.ready.next = m.now.Add(m.part(p.Period))
+		default:
 			m.r.ready.next = m.now
 		}
 		if m.p.StartTimeout > 0 && !m.r.Once {
@@ -293,6 +298,14 @@ func (m *machine) resume(e Resume) {
 		m.once()
 	}
 	m.deadlineNow()
+}
+
+// part is a part of d: the upper half's, by the process's name. What has begun together is not to be checked
+// together for ever.
+func (m *machine) part(d time.Duration) time.Duration {
+	h := fnv.New32a()
+	h.Write([]byte(m.p.Name))
+	return d - time.Duration(float64(d)/2*float64(h.Sum32()%1024)/1024)
 }
 
 // once: it is ready for the first time, and what makes it not alive counts from now on.
@@ -313,7 +326,7 @@ func (m *machine) watch() {
 		return
 	}
 	if p := m.p.Live; p != nil {
-		m.r.live.next = m.now.Add(max(p.InitialDelay, p.Period))
+		m.r.live.next = m.now.Add(max(p.InitialDelay, m.part(p.Period)))
 	}
 	if m.p.Watchdog > 0 {
 		m.r.watchdog = m.now.Add(m.watchdog())
@@ -353,7 +366,11 @@ func (m *machine) notReady(why string) {
 	m.do = append(m.do, Changed{Why: why})
 }
 
+// extendMost is the longest time that a process gets at a time: it must not be able to stay for good.
+const extendMost = 5 * time.Minute
+
 func (m *machine) notified(n Notified) {
+	n.Extend = min(n.Extend, extendMost)
 	if m.r.Life == Gone {
 		if n.Extend > 0 {
 			m.do = append(m.do, Extend{m.now.Add(n.Extend)})
@@ -418,8 +435,9 @@ func (m *machine) probed(e Probed) {
 		}
 	} else if e.Err == "" {
 		at.good, at.bad = at.good+1, 0
-		if !e.Live && at.good >= check.SuccessThreshold {
+		if !e.Live && !m.r.Ready && at.good >= check.SuccessThreshold {
 			m.setReady()
+			at.next = m.now.Add(m.part(check.Period))
 		}
 	} else {
 		at.good, at.bad = 0, at.bad+1

@@ -86,7 +86,7 @@ func TestStep(t *testing.T) {
 700ms Deadline: ready?
 700ms Probed:
 1.5s Deadline: ready?
-1.5s Probed: “ready: x (after 1.5 s)” READY
+1.5s Probed: “ready: hbo (after 1.5 s)” READY
 6.5s Deadline: ready?
 6.5s Probed:
 11.5s Deadline: ready?
@@ -95,27 +95,27 @@ func TestStep(t *testing.T) {
 `},
 		{"not ready any more, and ready again", Program{Ready: check}, []any{Lives{Starting}, 1.0, "timed out", 10.5, "", 11.0}, `
 0s Lives: ready?
-0s Probed: “ready: x (after 0.0 s)” READY
+0s Probed: “ready: hbo (after 0.0 s)” READY
 5s Deadline: ready?
 5s Probed:
 10s Deadline: ready?
-10s Probed: “not ready: x (timed out)” NOT READY
+10s Probed: “not ready: hbo (timed out)” NOT READY
 10.1s Deadline: ready?
 10.1s Probed:
 10.3s Deadline: ready?
 10.3s Probed:
 10.7s Deadline: ready?
-10.7s Probed: “ready: x (after 0.7 s)” READY
+10.7s Probed: “ready: hbo (after 0.7 s)” READY
 `},
 		{"it says so itself", Program{Ready: passive}, []any{Lives{Starting}, Notified{Status: &status}, 2.0, Notified{Ready: true}, Lives{Running},
 			3.0, Notified{Reloading: true}, 4.0, Notified{Ready: true}, 5.0, Notified{Stopping: true}, Lives{Gone}, Notified{Ready: true}, Notified{Extend: time.Minute}}, `
 0s Lives:
 0s Notified:
-2s Notified: “ready: x (after 2.0 s)” READY
+2s Notified: “ready: hbo (after 2.0 s)” READY
 2s Lives:
-3s Notified: “not ready: x (it says that it is reloading)” NOT READY
-4s Notified: “ready: x (after 1.0 s)” READY
-5s Notified: “not ready: x (it says that it is stopping)” NOT READY
+3s Notified: “not ready: hbo (it says that it is reloading)” NOT READY
+4s Notified: “ready: hbo (after 1.0 s)” READY
+5s Notified: “not ready: hbo (it says that it is stopping)” NOT READY
 5s Lives:
 5s Notified:
 5s Notified: extend to 1m5s
@@ -128,7 +128,7 @@ func TestStep(t *testing.T) {
 		{"alive is asked only of what was ready once", Program{Ready: passive, Live: check}, []any{"refused", Lives{Starting}, Lives{Running}, 60.0, Matched{}, 75.0}, `
 0s Lives:
 0s Lives:
-1m0s Matched: “ready: x (after 60 s)” READY
+1m0s Matched: “ready: hbo (after 60 s)” READY
 1m5s Deadline: alive?
 1m5s Probed:
 1m10s Deadline: alive?
@@ -171,7 +171,7 @@ func TestStep(t *testing.T) {
 5s Probed:
 `},
 	} {
-		tt.p.Name = "x"
+		tt.p.Name = "hbo" // whose part of a period is all of it
 		if diff := cmp.Diff(strings.TrimPrefix(tt.want, "\n"), script(&tt.p, tt.do...)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
 		}
@@ -301,5 +301,25 @@ func TestWhatIsNotForkedIsNotReady(t *testing.T) {
 	}
 	if r.MainPID != 7 {
 		t.Error("a stop_command that goes on has another MAINPID")
+	}
+}
+
+// Programs that were ready at the same moment, or were taken over together, are not checked at the same moment.
+func TestChecksAreSpread(t *testing.T) {
+	for _, e := range []Event{Lives{Starting}, Resume{Kept{Ready: true, Once: true}, Running}} {
+		at := make(map[time.Time]bool)
+		for i := range 100 {
+			p := &Program{Name: fmt.Sprint("p", i), Ready: &Check{Period: 10 * time.Second, SuccessThreshold: 1, FailureThreshold: 3}}
+			r, _ := Step(p, Record{}, e, t0)
+			r, _ = Step(p, r, Probed{}, t0)
+			next := r.Deadline()
+			if d := next.Sub(t0); d < 5*time.Second || d > 10*time.Second {
+				t.Errorf("%s after %T: the next check is after %v", p.Name, e, d)
+			}
+			at[next] = true
+		}
+		if len(at) < 80 {
+			t.Errorf("after %T: only %d moments for 100 checks", e, len(at))
+		}
 	}
 }

@@ -218,7 +218,7 @@ type (
 	}
 	// Ready is the word that its start has succeeded.
 	Ready struct{}
-	// Extend is the wish for more time to stop in.
+	// Extend is the wish for more time to stop in. A process that is Unwell gets none.
 	Extend struct{ Until time.Time }
 
 	// Release lets what is Held go on.

@@ -52,7 +52,7 @@ func Step(p *Program, r Record, e Event, now time.Time) (Record, []Action) {
 	case Ready:
 		m.r.Retries = 0
 	case Extend:
-		if m.r.State == Stopping && !m.r.Deadline.IsZero() && e.Until.After(m.r.Deadline) {
+		if m.r.State == Stopping && m.r.Unwell == Well && !m.r.Deadline.IsZero() && e.Until.After(m.r.Deadline) {
 			m.r.Deadline = e.Until
 		}
 	case StopCommandDone:

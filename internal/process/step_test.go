@@ -492,6 +492,12 @@ func TestUnhealthy(t *testing.T) {
 1s Unhealthy: “killing 'web' (7): no answer” RUNNING→STOPPING pid:7 “killing web (pid 7) with signal SIGABRT” kill SIGABRT [11s]
 2s Ended: “exited: web (terminated by SIGABRT (core dumped); not expected)” STOPPING→EXITED pid:7 EXITED→STARTING tries:0 spawn
 `},
+		{"not alive, and wants time", prog(),
+			[]any{Unhealthy{NotAlive, "no answer"}, Extend{at(100)}, 11.0, Deadline{}}, `
+1s Unhealthy: “killing 'web' (7): no answer” RUNNING→STOPPING pid:7 “killing web (pid 7) with signal SIGTERM” kill SIGTERM [11s]
+1s Extend: [11s]
+11s Deadline: “killing 'web' (7) with SIGKILL” “killing web (pid 7) with signal SIGKILL” kill SIGKILL [21s]
+`},
 		{"not alive, and an operator stops it", prog(),
 			[]any{Unhealthy{NotAlive, "no answer"}, Stop{}, Ended{}}, `
 1s Unhealthy: “killing 'web' (7): no answer” RUNNING→STOPPING pid:7 “killing web (pid 7) with signal SIGTERM” kill SIGTERM [11s]

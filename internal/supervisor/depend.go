@@ -127,7 +127,7 @@ func (s *Supervisor) settleOne(p *proc) {
 		}
 	case s.mood != MoodRunning:
 	case r.Held:
-		if s.firstMissing(p) == nil && !p.postStop {
+		if s.firstMissing(p) == nil && p.postStop == 0 {
 			s.step(p, process.Release{})
 		}
 	}
@@ -136,7 +136,7 @@ func (s *Supervisor) settleOne(p *proc) {
 // stillStopping is one of those that depend on p whose stop is under way, or nil.
 func (s *Supervisor) stillStopping(p *proc) *proc {
 	for _, q := range s.dependents[p.id()] {
-		if q.record.State == process.Stopping || q.postStop {
+		if q.record.State == process.Stopping || q.postStop != 0 {
 			return q
 		}
 	}
@@ -203,7 +203,7 @@ func (s *Supervisor) waitsFor(p *proc, now time.Time) string {
 			return "waiting for " + q.namespec() + " to stop"
 		}
 		return ""
-	case p.postStop:
+	case p.postStop != 0:
 		return "waiting for its post_stop_command"
 	}
 	d := s.firstMissing(p)
@@ -233,7 +233,7 @@ func (s *Supervisor) whyMissing(p *proc, d *config.Dependency, now time.Time) st
 			return "not completed, it runs for " + health.Seconds(now.Sub(p.record.Started))
 		}
 	case p.record.Held && state == process.Starting:
-		if p.postStop {
+		if p.postStop != 0 {
 			return "waiting for its post_stop_command"
 		}
 		if next := s.firstMissing(p); next != nil { // what that waits for stands with it: the way to the end may be long

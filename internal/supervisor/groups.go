@@ -192,7 +192,7 @@ func (s *Supervisor) awaitPostStops(ctx context.Context, name string) error {
 	reply := make(chan answer, len(stopping)) // room for every answer, so that the loop never waits
 	if err := s.visit(func() error {
 		for _, t := range stopping {
-			if t.proc.postStop {
+			if t.proc.postStop != 0 {
 				s.await(t.proc, waiter{kind: stopped, name: t.name, reply: reply, ended: true})
 			} else {
 				reply <- answer{}

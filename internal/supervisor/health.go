@@ -79,8 +79,8 @@ func (s *Supervisor) resumeHealth(p *proc) {
 	if p.record.Commanded {
 		s.stopCommand(p)
 	}
-	if p.postStop {
-		s.runPostStop(p, 0)
+	if p.postStop != 0 {
+		s.runPostStop(p)
 	}
 }
 
@@ -162,10 +162,10 @@ func (s *Supervisor) stopCommand(p *proc) {
 }
 
 // runPostStop runs the command that follows the end of p's process.
-func (s *Supervisor) runPostStop(p *proc, pid int) {
-	s.Hands.PostStop(p.config, pid, func(error) { // it is in the log
+func (s *Supervisor) runPostStop(p *proc) {
+	s.Hands.PostStop(p.config, p.postStop, func(error) { // it is in the log
 		s.mail.put(func() {
-			p.postStop = false
+			p.postStop = 0
 			s.unsettled = true
 			s.keep(p, process.Kill{})
 			p.tellWaiters(p.record.State)

@@ -11,6 +11,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"container/heap"
 	"context"
 	"log/slog"
@@ -109,8 +110,8 @@ type Kept struct {
 	Kill   process.Kill // about to be sent; zero: nothing
 	// AutoStart: it is about to be started, as its group has just come.
 	AutoStart bool
-	// PostStop: the command after its end is under way.
-	PostStop bool
+	// PostStop: the command after the end of this process is under way; 0: none is.
+	PostStop int
 	Health   health.Kept
 
 	// Of an event listener.
@@ -174,9 +175,11 @@ type proc struct {
 	health     health.Record
 	checks     *health.Program // nil: there is nothing to be found out about it
 	needs      []config.Dependency
-	postStop   bool // the command after its end is under way; no start goes on before it is over
-	index      int  // in deadlines; -1: not there
-	removed    bool // its group is gone; a caller may still hold it
+	// postStop is the main process of the life after which a command is under way; 0: none is. No start goes on
+	// before it is over.
+	postStop int
+	index    int  // in deadlines; -1: not there
+	removed  bool // its group is gone; a caller may still hold it
 }
 
 // New makes a Supervisor with no group. cfg's groups are added, and their processes started, by
@@ -281,7 +284,7 @@ func (s *Supervisor) step(p *proc, e process.Event) {
 	p.record = r
 	s.unsettled = true
 	if before.PID != 0 && r.PID == 0 && p.config.Hooks.PostStop != "" {
-		p.postStop = true
+		p.postStop = cmp.Or(p.health.MainPID, before.PID)
 	}
 	var end *process.EndSupervisor
 	for _, a := range do {
@@ -321,8 +324,8 @@ func (s *Supervisor) step(p *proc, e process.Event) {
 		s.setMood(MoodShutdown)
 	}
 	s.commit()
-	if p.postStop && before.PID != 0 && r.PID == 0 {
-		s.runPostStop(p, before.PID)
+	if p.postStop != 0 && before.PID != 0 && r.PID == 0 {
+		s.runPostStop(p)
 	}
 	p.tellWaiters(p.record.State)
 	s.schedule(p)
@@ -393,7 +396,7 @@ func (g *group) unstopped() bool {
 }
 
 // UNKNOWN counts as stopped, as in the original: its process can't be signalled.
-func (p *proc) unstopped() bool { return !p.record.State.IsStopped() || p.postStop }
+func (p *proc) unstopped() bool { return !p.record.State.IsStopped() || p.postStop != 0 }
 
 // byPriority lists g's processes by priority, equal ones in configuration order; reversed for a
 // shutdown.

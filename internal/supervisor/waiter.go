@@ -82,7 +82,7 @@ func (w *waiter) over(p *proc, state process.State) (bool, Reason) {
 			return true, ErrFailed
 		}
 		w.ended = w.ended || state.IsStopped()
-		return w.ended && !p.postStop, ""
+		return w.ended && p.postStop == 0, ""
 	}
 	switch state {
 	case process.Starting:

@@ -42,7 +42,7 @@ type record struct {
 	Signal     int    `json:"signal,omitempty"` // about to be sent
 	ToGroup    bool   `json:"toGroup,omitempty"`
 	AutoStart  bool   `json:"autoStart,omitempty"`
-	PostStop   bool   `json:"postStop,omitempty"`
+	PostStop   int    `json:"postStop,omitempty"`
 	Ready      bool   `json:"ready,omitempty"`
 	Once       bool   `json:"once,omitempty"`
 	Since      int64  `json:"since,omitempty"`

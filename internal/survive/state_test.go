@@ -62,7 +62,7 @@ func TestNextDaemonFindsWhatWasKept(t *testing.T) {
 	keep(t, s, "gone", "gone", process.Record{})
 	s.Drop("gone", "gone")
 	keep(t, s, "idle", "idle", process.Record{})
-	last := Kept{Record: full, Signal: Signal{15, true}, AutoStart: true, PostStop: true,
+	last := Kept{Record: full, Signal: Signal{15, true}, AutoStart: true, PostStop: 97,
 		Health: health.Kept{Ready: true, Once: true, Since: now.Add(-time.Second), Said: health.Said{Ready: true, Status: "up", MainPID: 98, Watchdog: time.Second}},
 		Listener: &Listener{
 			Said: 20, Pending: []byte("REA"), Missing: 3, Result: []byte("O\xff"), Heard: []byte("x"), InHand: 4, Staged: true, NextSerial: 6, Events: 2}}
