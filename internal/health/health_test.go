@@ -306,20 +306,22 @@ func TestWhatIsNotForkedIsNotReady(t *testing.T) {
 
 // Programs that were ready at the same moment, or were taken over together, are not checked at the same moment.
 func TestChecksAreSpread(t *testing.T) {
-	for _, e := range []Event{Lives{Starting}, Resume{Kept{Ready: true, Once: true}, Running}} {
+	for _, events := range [][]Event{{Lives{Starting}, Probed{}}, {Resume{Kept{Ready: true, Once: true}, Running}}} {
 		at := make(map[time.Time]bool)
 		for i := range 100 {
 			p := &Program{Name: fmt.Sprint("p", i), Ready: &Check{Period: 10 * time.Second, SuccessThreshold: 1, FailureThreshold: 3}}
-			r, _ := Step(p, Record{}, e, t0)
-			r, _ = Step(p, r, Probed{}, t0)
+			var r Record
+			for _, e := range events {
+				r, _ = Step(p, r, e, t0)
+			}
 			next := r.Deadline()
 			if d := next.Sub(t0); d < 5*time.Second || d > 10*time.Second {
-				t.Errorf("%s after %T: the next check is after %v", p.Name, e, d)
+				t.Errorf("%s after %T: the next check is after %v", p.Name, events[0], d)
 			}
 			at[next] = true
 		}
 		if len(at) < 80 {
-			t.Errorf("after %T: only %d moments for 100 checks", e, len(at))
+			t.Errorf("after %T: only %d moments for 100 checks", events[0], len(at))
 		}
 	}
 }
