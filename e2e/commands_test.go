@@ -34,6 +34,9 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"fill":      fill,
 	"raw":       raw,
 	"hold":      hold,
+	"tells":     tells,
+	"waitshown": waitShown,
+	"certs":     certs,
 }
 
 // eventually calls ok until it answers true.

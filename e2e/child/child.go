@@ -146,8 +146,16 @@ func run(args []string) int {
 		case "stay":
 			stay()
 		default:
-			fmt.Fprintln(os.Stderr, "child: unknown word "+args[i])
-			return 99
+			s, ok := services[args[i]]
+			if !ok {
+				fmt.Fprintln(os.Stderr, "child: unknown word "+args[i])
+				return 99
+			}
+			if err := s.do(args[i+1 : i+1+s.arguments]); err != nil {
+				fmt.Fprintln(os.Stderr, "child:", err)
+				return 97
+			}
+			i += s.arguments
 		}
 	}
 	return 0
