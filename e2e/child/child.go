@@ -103,6 +103,18 @@ func run(args []string) int {
 				fmt.Println(text)
 				os.Exit(0)
 			}()
+		case "upon": // upon SIGNAL ARGS... --: do this at the signal, and end
+			name := next()
+			var sub []string
+			for i++; i < len(args) && args[i] != "--"; i++ {
+				sub = append(sub, args[i])
+			}
+			c := make(chan os.Signal, 1)
+			signal.Notify(c, signals[name])
+			go func() {
+				<-c
+				os.Exit(run(sub))
+			}()
 		case "echo": // echo stdin to stdout, until it ends
 			in := bufio.NewScanner(os.Stdin)
 			for in.Scan() {

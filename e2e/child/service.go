@@ -23,7 +23,7 @@ var services = map[string]struct {
 	"serve-tls": {5, serveTLS},
 }
 
-// notify TEXT: a datagram to NOTIFY_SOCKET, with Go's escapes; PID is its own.
+// notify TEXT: a datagram to NOTIFY_SOCKET, with Go's escapes; SELF is its pid.
 func notify(args []string) error {
 	text, err := strconv.Unquote(`"` + args[0] + `"`)
 	if err != nil {
@@ -34,7 +34,7 @@ func notify(args []string) error {
 		return err
 	}
 	defer c.Close()
-	_, err = c.Write([]byte(strings.ReplaceAll(text, "PID", strconv.Itoa(os.Getpid()))))
+	_, err = c.Write([]byte(strings.ReplaceAll(text, "SELF", strconv.Itoa(os.Getpid()))))
 	return err
 }
 
