@@ -2,15 +2,12 @@ package e2e
 
 import (
 	"flag"
-	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -48,83 +45,15 @@ buffer_size=10000
 // and are started, one floods with PROCESS_LOG events and a listener rejects some. Each life of a program is in the
 // log once, with its end; each event arrives, whole, and with a serial of its own.
 func TestLogAndEventsSurvive(t *testing.T) {
-	dir, err := os.MkdirTemp("", "hf-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(dir)
-	defer killAll(dir)
-	conf := filepath.Join(dir, "supervisord.conf")
-	os.WriteFile(conf, fmt.Appendf(nil, survivingConf, dir, bin), 0o644)
-	supervisord := func() {
-		t.Helper()
-		if out, err := exec.Command(filepath.Join(bin, "supervisord"), "-c", conf).CombinedOutput(); err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
-	}
-	supervisord()
-	guard := func() int {
-		data, _ := os.ReadFile(filepath.Join(dir, "supervisord.pid"))
-		pid, _ := strconv.Atoi(strings.TrimSpace(string(data)))
-		return pid
-	}
-	daemon := func() int {
-		g := guard()
-		for _, p := range processes() {
-			if g > 1 && p.ppid == g && p.comm == "supervisord" && p.state != "Z" {
-				return p.pid
-			}
-		}
-		return 0
-	}
+	m := newMortal(t, survivingConf)
 	for n := range *kills {
-		pid := await(t, "a daemon", daemon)
 		time.Sleep(rand.N(60 * time.Millisecond)) // anywhere in what it does
-		if n%3 < 2 {
-			syscall.Kill(pid, syscall.SIGKILL)
-			await(t, "its end", func() int { return pid - daemon() })
-			continue
-		}
-		g := guard()
-		syscall.Kill(g, syscall.SIGSTOP)
-		syscall.Kill(pid, syscall.SIGKILL)
-		syscall.Kill(g, syscall.SIGKILL)
-		await(t, "the guard's end", func() int {
-			if syscall.Kill(g, 0) != nil {
-				return 1
-			}
-			return 0
-		})
-		supervisord()
+		m.kill(n%3 == 2)
 	}
-	await(t, "a daemon", daemon)
-	ctl := func(args ...string) {
-		exec.Command(filepath.Join(bin, "supervisorctl"), append([]string{"-c", conf}, args...)...).Run()
-	}
-	ctl("stop", "brief:*", "talker")
-	g := guard()
-	ctl("shutdown")
-	await(t, "the end", func() int {
-		if syscall.Kill(g, 0) != nil {
-			return 1
-		}
-		return 0
-	})
-	checkLives(t, filepath.Join(dir, "supervisord.log"))
-	checkHeard(t, filepath.Join(dir, "heard"))
-}
-
-// await is what is awaited, which is not 0.
-func await(t *testing.T, what string, is func() int) int {
-	t.Helper()
-	for end := time.Now().Add(2 * patience); ; time.Sleep(2 * time.Millisecond) {
-		if v := is(); v != 0 {
-			return v
-		}
-		if time.Now().After(end) {
-			t.Fatalf("waited for %s", what)
-		}
-	}
+	m.ctl("stop", "brief:*", "talker")
+	m.shutdown()
+	checkLives(t, filepath.Join(m.dir, "supervisord.log"))
+	checkHeard(t, filepath.Join(m.dir, "heard"))
 }
 
 var life = regexp.MustCompile(`(spawned: '|exited: |stopped: )(brief\d+)(?:' with pid (\d+)$| \((.*)\)$| \()`)
