@@ -29,13 +29,6 @@ func newMortal(t *testing.T, text string) *mortal {
 	t.Cleanup(func() {
 		if t.Failed() {
 			log, _ := os.ReadFile(filepath.Join(dir, "supervisord.log"))
-			for _, p := range processes() {
-				cmdline, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", p.pid))
-				wchan, _ := os.ReadFile(fmt.Sprintf("/proc/%d/wchan", p.pid))
-				if names(string(cmdline), dir) {
-					t.Logf("%+v %q %s", p, cmdline, wchan)
-				}
-			}
 			t.Logf("guard %d, daemon %d, and at the end of the log:\n%s", m.guard(), m.daemon(), log[max(0, len(log)-10000):])
 		}
 		killAll(dir)

@@ -66,7 +66,7 @@ func TestOrderSurvives(t *testing.T) {
 		clients.Go(func() {
 			for ctx.Err() == nil {
 				name := names[rand.IntN(len(names))]
-				switch rand.IntN(5) {
+				switch rand.IntN(4) {
 				case 0:
 					m.ctl("restart", name)
 				case 1:
@@ -76,8 +76,6 @@ func TestOrderSurvives(t *testing.T) {
 					m.ctl("signal", "KILL", name)
 				case 3:
 					m.ctl("restart", "db", "migrate", "api", "web")
-				case 4:
-					m.ctl("upgrade")
 				}
 			}
 		})
