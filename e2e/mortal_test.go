@@ -25,6 +25,7 @@ func newMortal(t *testing.T, text string) *mortal {
 	if err != nil {
 		t.Fatal(err)
 	}
+	os.Chmod(dir, 0o755) // so that notification sockets can be in it
 	m := &mortal{t, dir, filepath.Join(dir, "supervisord.conf")}
 	t.Cleanup(func() {
 		if t.Failed() {
