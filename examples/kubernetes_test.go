@@ -3,6 +3,7 @@ package examples
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -53,6 +54,7 @@ func loadKubernetes(t *testing.T) *config.Config {
 	return cfg
 }
 
+// kubernetesFiles are the components' files; those of other nodes are not among them.
 func kubernetesFiles(t *testing.T) []string {
 	t.Helper()
 	files, err := filepath.Glob("kubernetes/supervisord.d/*.ini")
@@ -62,14 +64,31 @@ func kubernetesFiles(t *testing.T) []string {
 	return files
 }
 
+// What each component waits for.
+var kubernetesOrder = map[string][]string{
+	"containerd":              nil,
+	"etcd-server":             nil,
+	"kube-apiserver":          {"etcd-server"},
+	"kube-controller-manager": {"kube-apiserver"},
+	"kube-scheduler":          {"kube-apiserver"},
+	"kubelet":                 {"containerd", "kube-apiserver"},
+	"kube-proxy":              {"kube-apiserver"},
+}
+
 func TestKubernetesOrder(t *testing.T) {
-	var got []string
+	got := make(map[string][]string)
 	for _, g := range loadKubernetes(t).Groups {
-		got = append(got, g.Name)
+		got[g.Name] = nil
+		for _, d := range g.Processes[0].DependsOn {
+			if d.Until != config.UntilUp || d.Required {
+				t.Errorf("%s: %+v; want a dependency that is waited for at the start", g.Name, d)
+			}
+			got[g.Name] = append(got[g.Name], d.Name)
+		}
+		slices.Sort(got[g.Name])
 	}
-	want := []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "flanneld", "kubelet", "kube-proxy"}
-	if !slices.Equal(got, want) {
-		t.Errorf("they start in the order %v, want %v", got, want)
+	if !reflect.DeepEqual(got, kubernetesOrder) {
+		t.Errorf("got the order %v, want %v", got, kubernetesOrder)
 	}
 }
 
@@ -87,10 +106,10 @@ func TestKubernetesPrograms(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if want := "/usr/local/bin/" + g.Name; words[0] != want {
+			if want := strings.TrimSuffix(g.Name, "-server"); filepath.Base(words[0]) != want {
 				t.Errorf("it runs %q, want the component itself, %q", words[0], want)
 			}
-			if len(words) < 4 {
+			if len(words) < 2 {
 				t.Errorf("got %d words; was the command cut? %q", len(words), words)
 			}
 			for _, w := range words[1:] {
@@ -101,9 +120,14 @@ func TestKubernetesPrograms(t *testing.T) {
 			if p.StopSignal != syscall.SIGTERM {
 				t.Errorf("it is stopped with %v, want TERM", p.StopSignal)
 			}
-			if p.StopWaitSecs < 10 || p.StartRetries < 10 || p.AutoRestart != config.RestartAlways {
-				t.Errorf("stopwaitsecs %d, startretries %d, autorestart %v: too little for a component",
-					p.StopWaitSecs, p.StartRetries, p.AutoRestart)
+			if p.StopWaitSecs < 10 || p.AutoRestart != config.RestartAlways {
+				t.Errorf("stopwaitsecs %d, autorestart %v: too little for a component", p.StopWaitSecs, p.AutoRestart)
+			}
+			if p.StartRetries != -1 || p.Patience.RestartSecs != 1 || p.Patience.MaxDelaySecs != 15 {
+				t.Errorf("startretries %d, %+v: it is not tried as often as it takes", p.StartRetries, p.Patience)
+			}
+			if p.Health.Ready == nil {
+				t.Error("it does not say when it is ready")
 			}
 			if !p.RedirectStderr || p.Stdout.File == "" || p.Stdout.MaxBytes <= 0 || p.Stdout.Backups < 1 {
 				t.Errorf("its log %+v does not hold everything, or does not rotate", p.Stdout)
@@ -114,10 +138,13 @@ func TestKubernetesPrograms(t *testing.T) {
 
 // An unknown option is ignored without a word, so a slip in an example would teach it.
 func TestKubernetesOptions(t *testing.T) {
-	known := strings.Fields(`command directory user priority autorestart startsecs startretries stopsignal stopwaitsecs
+	known := strings.Fields(`command directory user depends_on
+		readiness readiness_period_secs readiness_timeout_secs readiness_tls_ca readiness_tls_verify start_timeout_secs
+		liveness liveness_timeout_secs liveness_failure_threshold liveness_tls_ca liveness_tls_verify liveness_signal watchdog_secs
+		autorestart startsecs startretries restartsecs restartmaxdelaysecs stopsignal stopwaitsecs
 		redirect_stderr stdout_logfile stdout_logfile_maxbytes stdout_logfile_backups`)
 	option := regexp.MustCompile(`(?m)^([^\s;\[=]+)\s*=`)
-	for _, f := range kubernetesFiles(t) {
+	for _, f := range append(kubernetesFiles(t), "kubernetes/more-nodes/flanneld.ini") {
 		b, err := os.ReadFile(f)
 		if err != nil {
 			t.Fatal(err)
