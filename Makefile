@@ -5,12 +5,13 @@
 # make test       everything that the tests need, then the tests
 # make check      format, vet, staticcheck, then make test
 # make torture    kill supervisord hundreds of times, and see whether a program notices; ARGS="-for 1h -seed 7"
+# make kube-test  examples/kubernetes with the real Kubernetes, which it builds first; as root
 # make bench      our speed beside the original's and other peers'; ARGS="-rounds 5" for its options
 
 # A clone that belongs to another user (a container, sudo) must build too.
 export GOFLAGS := -buildvcs=false $(GOFLAGS)
 
-.PHONY: build run demo setup test check torture bench clean
+.PHONY: build run demo setup test check torture kube-test bench clean
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/ ./cmd/...
@@ -38,6 +39,10 @@ check:
 
 torture:
 	go test -count=1 -v -timeout=0 ./e2e/torture -for 1m $(ARGS)
+
+kube-test:
+	@scripts/setup etcd kubenode
+	dir=$$(scripts/kube-build) && go test -count=1 -v -timeout=60m ./e2e/kube -kube "$$dir" $(ARGS)
 
 bench: build
 	go run ./bench $(ARGS)
