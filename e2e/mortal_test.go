@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -94,8 +95,11 @@ func (m *mortal) awaitEnd(pid int) {
 	})
 }
 
-func (m *mortal) ctl(args ...string) string {
-	out, _ := exec.Command(filepath.Join(bin, "supervisorctl"), append([]string{"-c", m.conf}, args...)...).CombinedOutput()
+func (m *mortal) ctl(args ...string) string { return m.ctlUntil(context.Background(), args...) }
+
+// ctlUntil gives up when ctx ends.
+func (m *mortal) ctlUntil(ctx context.Context, args ...string) string {
+	out, _ := exec.CommandContext(ctx, filepath.Join(bin, "supervisorctl"), append([]string{"-c", m.conf}, args...)...).CombinedOutput()
 	return string(out)
 }
 

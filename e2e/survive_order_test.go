@@ -68,14 +68,14 @@ func TestOrderSurvives(t *testing.T) {
 				name := names[rand.IntN(len(names))]
 				switch rand.IntN(4) {
 				case 0:
-					m.ctl("restart", name)
+					m.ctlUntil(ctx, "restart", name)
 				case 1:
-					m.ctl("stop", name)
-					m.ctl("start", name)
+					m.ctlUntil(ctx, "stop", name)
+					m.ctlUntil(ctx, "start", name)
 				case 2:
-					m.ctl("signal", "KILL", name)
+					m.ctlUntil(ctx, "signal", "KILL", name)
 				case 3:
-					m.ctl("restart", "db", "migrate", "api", "web")
+					m.ctlUntil(ctx, "restart", "db", "migrate", "api", "web")
 				}
 			}
 		})
@@ -85,7 +85,7 @@ func TestOrderSurvives(t *testing.T) {
 		m.kill(n%4 == 3)
 	}
 	stop()
-	clients.Wait()
+	clients.Wait() // one may have waited for a program that the other has stopped
 	m.ctl("start", "db", "migrate", "api", "web")
 	up := regexp.MustCompile(`(?m)^(db|api|web) +RUNNING`)
 	await(t, "all to be up", func() int {
