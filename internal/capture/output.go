@@ -45,8 +45,9 @@ type Output struct {
 	leave  bool            // guarded by mu
 	drains []chan struct{} // guarded by mu; new ones, each closed when it is satisfied
 
-	opened   atomic.Bool // fd is there
-	inFlight atomic.Bool // bytes may be out of the pipe and not yet in the log
+	opened   atomic.Bool   // fd is there
+	moves    atomic.Uint64 // how often bytes were moved
+	inFlight atomic.Bool   // bytes may be out of the pipe and not yet in the log
 
 	kick chan struct{} // wakes run: anyone sends who has a reason; one that is pending is enough
 	done chan struct{} // closed by run at its end
@@ -154,12 +155,18 @@ func (o *Output) Drain() {
 	}
 	drained := make(chan struct{})
 	o.wake(func() { o.drains = append(o.drains, drained) })
-	bound := time.NewTimer(2 * patience) // a disk that hangs in the kernel
-	defer bound.Stop()
-	select {
-	case <-drained:
-	case <-o.done:
-	case <-bound.C:
+	for moves := o.moves.Load(); ; {
+		select {
+		case <-drained:
+			return
+		case <-o.done:
+			return
+		case <-time.After(2 * patience): // a disk that hangs in the kernel, unless something went on
+			before := moves
+			if moves = o.moves.Load(); moves == before {
+				return
+			}
+		}
 	}
 }
 
@@ -312,6 +319,7 @@ func (o *Output) pauseFor(d time.Duration) bool {
 
 // accepted notes that something went on: n bytes were moved, or shown to the view.
 func (o *Output) accepted(n int) {
+	o.moves.Add(1)
 	now := time.Now()
 	o.streaming = now.Sub(o.last) < 4*interval
 	o.last = now

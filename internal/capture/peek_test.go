@@ -225,3 +225,21 @@ func TestSomebodyElseReadsFromThePipe(t *testing.T) {
 	io.WriteString(w, "two")
 	k.holds("log", "onetwo")
 }
+
+// Whoever looks at the bytes may be slow: as long as some come through, the child's end waits for the rest.
+func TestDrainWaitsWhileSomethingGoesOn(t *testing.T) {
+	k := newRig(t)
+	slow := Look{Chunk: func([]byte) { time.Sleep(patience + patience/5) }} // below what is taken for a standstill
+	o, w := k.start(config.Log{File: k.path("log")}, looking(slow))
+	SetPipeSize(int(w.Fd()))
+	size, err := unix.FcntlInt(w.Fd(), unix.F_GETPIPE_SZ, 0)
+	if err != nil || size < 3*chunk/2 {
+		t.Skip("the pipe is too small: ", size)
+	}
+	text := strings.Repeat("0123456789abcde\n", 3*chunk/2/16)
+	io.WriteString(w, text)
+	o.Drain()
+	if got, _ := os.ReadFile(k.path("log")); string(got) != text {
+		t.Errorf("%d bytes of %d are logged", len(got), len(text))
+	}
+}

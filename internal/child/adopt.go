@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -25,8 +26,9 @@ type Inheritance struct {
 	// Files are our ends of the pipes to the process's 0, 1 and 2, as somebody has held them since; -1: none.
 	// Without any, they are opened anew where the process has them.
 	Files [3]int
-	// PidFD is a pidfd of the process that was held with them; -1: none.
-	PidFD int
+	// PidFD is a pidfd of the process that was held with them; -1: none. Frugal is as in launch.Adoption.
+	PidFD  int
+	Frugal bool
 	// Stage has what was on its way to an event listener; -1: there is none. Sent tells that it was let go.
 	Stage   int
 	Sent    bool
@@ -59,20 +61,35 @@ func (m *Manager) Adopt(p *config.Process, spawn uint64) {
 	m.runs[spawn] = r
 	m.mu.Unlock()
 	var proc *launch.Process
+	pidfdHeld := in.PidFD >= 0
 	if in.Fate == survive.Alive {
 		var aerr error
 		proc, aerr = launch.Adopt(launch.Adoption{
-			PID: in.PID, Start: in.Start, Told: in.Told, Teller: in.Guard, Cell: in.Cell,
-			Group:     p.StopAsGroup || p.KillAsGroup,
-			Exited:    func(s process.ExitStatus, groupAlive bool) { go r.ended(s, groupAlive) },
+			PID: in.PID, Start: in.Start, Told: in.Told, Teller: in.Guard, Cell: in.Cell, PidFD: in.PidFD, Frugal: in.Frugal,
+			Group: p.StopAsGroup || p.KillAsGroup,
+			Exited: func(s process.ExitStatus, groupAlive bool) {
+				r.reaped.Store(true)
+				go r.ended(s, groupAlive)
+			},
 			GroupGone: func() { close(r.gone) },
 		})
 		if aerr != nil { // it has ended this moment
 			proc = nil
 			in.ended(process.ExitStatus{Unknown: true})
+		} else {
+			in.PidFD = -1
 		}
 	}
-	m.starts.Go(func() { r.adopt(&in, proc, err) })
+	if in.PidFD >= 0 {
+		unix.Close(in.PidFD)
+	}
+	if proc == nil {
+		r.reaped.Store(true)
+	}
+	r.mu.Lock()
+	r.proc = proc
+	r.mu.Unlock()
+	m.starts.Go(func() { r.adopt(&in, proc, pidfdHeld, err) })
 }
 
 // adoptStdin takes the stdin over at once, with what is on its way there: the loop may have an event for it as soon
@@ -80,11 +97,7 @@ func (m *Manager) Adopt(p *config.Process, spawn uint64) {
 func (r *run) adoptStdin(in *Inheritance) (err error) {
 	fd := in.Files[0]
 	if r.p.FastCGI == nil && !in.held() && in.Cell != nil {
-		if fd, err = openOf(in.PID, 0, in.Cell.Pipes[0]); err != nil {
-			if fd = openOfGroup(in.PID, 0, in.Cell.Pipes[0]); fd >= 0 {
-				err = nil
-			}
-		}
+		fd, err = openEnd(in, 0)
 	}
 	if r.p.Listener && in.Stage < 0 {
 		if stage, err := openStage(); err == nil {
@@ -93,19 +106,40 @@ func (r *run) adoptStdin(in *Inheritance) (err error) {
 		}
 	}
 	r.stdin = r.newStdin(fd, in.Stage)
+	if launch.Short(err) {
+		r.stdin.await()
+	}
 	r.stdin.resume(in.Sent)
 	return err
 }
 
 // adopt goes on with a spawn; proc is nil if its process has ended. err is of its stdin.
-func (r *run) adopt(in *Inheritance, proc *launch.Process, err error) {
+func (r *run) adopt(in *Inheritance, proc *launch.Process, pidfdHeld bool, err error) {
 	log := r.m.opts.Log
-	f, ferr := inheritedFiles(r.m.logs, r.p, in)
+	if launch.Short(err) {
+		var fd int
+		err = r.patiently(in, func() (err error) {
+			fd, err = openEnd(in, 0)
+			return err
+		})
+		if !launch.Short(err) || !r.m.isClosing() {
+			r.stdin.arrive(fd)
+		}
+	}
+	var f *files
+	ferr := r.patiently(in, func() (err error) {
+		f, err = inheritedFiles(r.m.logs, r.p, in)
+		return err
+	})
 	f.stdin, err = r.stdin.fd, errors.Join(err, ferr)
+	if err != nil && r.m.isClosing() { // the next daemon finds all as this one has
+		close(r.settled)
+		return
+	}
 	if err != nil {
-		log.Warn(fmt.Sprintf("adopted: the output of '%s' can't be followed any more, until it is started again: %v", r.p.Name, err))
+		log.Warn(fmt.Sprintf("adopted: the output of '%s' can't be followed any more, until it is started again: %s", r.p.Name, inOneLine(err)))
 	} else {
-		r.holdAgain(f, in, proc)
+		r.holdAgain(f, in, proc, pidfdHeld)
 	}
 	if in.Fate == survive.LeaderGone {
 		removeNotify(in.Notify)
@@ -132,9 +166,7 @@ func (r *run) adopt(in *Inheritance, proc *launch.Process, err error) {
 	r.mu.Lock()
 	r.proc, r.stage = proc, running
 	r.mu.Unlock()
-	if !in.Known {
-		r.m.report(r.spawn, process.Spawned{PID: in.PID})
-	}
+	r.tellPID(in)
 	r.notify.start()
 	close(r.settled)
 	if !alive {
@@ -142,42 +174,94 @@ func (r *run) adopt(in *Inheritance, proc *launch.Process, err error) {
 		return
 	}
 	log.Info(fmt.Sprintf("adopted: '%s' with pid %d", r.p.Name, in.PID))
-	if in.Signal.Number != 0 {
-		r.m.Signal(r.spawn, syscall.Signal(in.Signal.Number), in.Signal.Group)
+	r.sendDue(in)
+}
+
+// tellPID reports the fork that the daemon before this one had not noted.
+func (r *run) tellPID(in *Inheritance) {
+	if !in.Known {
+		r.m.report(r.spawn, process.Spawned{PID: in.PID})
+		in.Known = true
 	}
 }
 
+// sendDue sends the signal that is to be sent.
+func (r *run) sendDue(in *Inheritance) {
+	if in.Signal.Number != 0 {
+		r.m.Signal(r.spawn, syscall.Signal(in.Signal.Number), in.Signal.Group)
+		in.Signal.Number = 0
+	}
+}
+
+const (
+	firstPatience = 50 * time.Millisecond
+	lastPatience  = 2 * time.Second
+)
+
+// patiently tries what needs files until it does not fail for want of them, or the daemon ends. The process is what it
+// was meanwhile, and can be signalled. If it ends, so does the patience, unless its pipes are held: else its end would never
+// be told.
+func (r *run) patiently(in *Inheritance, try func() error) error {
+	err := try()
+	for pause := firstPatience; launch.Short(err); pause = min(2*pause, lastPatience) {
+		if pause == lastPatience && r.reaped.Load() && !in.held() {
+			return err
+		}
+		r.m.shortage.Do(func() { r.m.opts.Log.Warn(shortText(r.p.Name, err)) })
+		if in.Fate == survive.Alive {
+			r.tellPID(in)
+			r.sendDue(in)
+		}
+		select {
+		case <-time.After(pause):
+		case <-r.m.closing:
+			return err
+		}
+		err = try()
+	}
+	return err
+}
+
+func shortText(name string, err error) string {
+	return "not all processes can be taken over yet, '" + name + "' for one: " + inOneLine(err) +
+		"; they run on, and it is tried again: see to more open files (ulimit -n, minfds= in [supervisord], or the machine's fs.file-max)"
+}
+
+func inOneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", ", ") }
+
 // holdAgain gives away to be held what is not: ends of pipes that were opened anew, and a pidfd, as the process
 // may be nobody's child who tells of its end.
-func (r *run) holdAgain(f *files, in *Inheritance, proc *launch.Process) {
-	pidfd := in.PidFD
-	if pidfd < 0 && proc != nil {
+func (r *run) holdAgain(f *files, in *Inheritance, proc *launch.Process, pidfdHeld bool) {
+	pidfd := -1
+	if proc != nil && !pidfdHeld {
 		pidfd = proc.PidFD()
 	}
-	if pidfd < 0 {
-		if !in.held() {
-			r.hold(f, nil)
-		}
-		return
-	}
-	if !in.held() || in.PidFD < 0 {
+	switch {
+	case pidfd >= 0:
 		r.hold(f, nil, pidfd)
+		unix.Close(pidfd)
+	case !in.held():
+		r.hold(f, nil)
 	}
-	unix.Close(pidfd)
 }
 
 // Follow goes on with the output of a spawn of p that has ended: processes that it has left behind may
 // still write. It returns at once.
-func (m *Manager) Follow(p *config.Process, spawn uint64, files [3]int) {
+func (m *Manager) Follow(p *config.Process, spawn uint64, ends [3]int) {
 	r := newRun(m, p, spawn, over)
 	close(r.noted) // or it would be adopted
 	m.mu.Lock()
 	m.runs[spawn] = r
 	m.mu.Unlock()
 	m.starts.Go(func() {
-		f, err := inheritedFiles(m.logs, p, &Inheritance{Files: files, PidFD: -1})
+		in := &Inheritance{Files: ends, PidFD: -1}
+		var f *files
+		err := r.patiently(in, func() (err error) {
+			f, err = inheritedFiles(m.logs, p, in)
+			return err
+		})
 		if err != nil {
-			m.opts.Log.Warn(fmt.Sprintf("the output of what '%s' has left behind can't be followed any more: %v", p.Name, err))
+			m.opts.Log.Warn(fmt.Sprintf("the output of what '%s' has left behind can't be followed any more: %s", p.Name, inOneLine(err)))
 		}
 		r.connect(f)
 		r.stdin.close()
@@ -238,7 +322,7 @@ func (in *Inheritance) closeFiles() {
 }
 
 // inheritedFiles opens the logs and the pipes of the outputs of a process that runs. With an error it gives what
-// there is.
+// there is; nothing, and it can be called again, if that is a shortage.
 func inheritedFiles(logs *capture.Logs, p *config.Process, in *Inheritance) (f *files, err error) {
 	f = &files{child: noFiles, stdin: -1, stage: -1}
 	ends := in.Files
@@ -247,47 +331,61 @@ func inheritedFiles(logs *capture.Logs, p *config.Process, in *Inheritance) (f *
 			if i == 0 || p.RedirectStderr && i == 2 || in.Cell == nil {
 				continue
 			}
-			fd, e := openOf(in.PID, i, in.Cell.Pipes[i])
-			if e != nil {
-				fd = openOfGroup(in.PID, i, in.Cell.Pipes[i])
-			}
-			if ends[i] = fd; fd < 0 {
-				err = errors.Join(err, e)
-			}
+			fd, e := openEnd(in, i)
+			ends[i], err = fd, errors.Join(err, e)
 		}
 	}
-	for i, cfg := range []config.Log{p.Stdout, p.Stderr} {
-		if ends[i+1] < 0 {
-			continue
+	var sinks [3]*capture.Sink
+	for i, cfg := range []config.Log{1: p.Stdout, 2: p.Stderr} {
+		if i > 0 && ends[i] >= 0 {
+			s, e := logs.Open(cfg)
+			sinks[i], err = s, errors.Join(err, e)
 		}
-		s, e := logs.Open(cfg)
-		if e != nil {
-			err = errors.Join(err, e)
-			unix.Close(ends[i+1])
+	}
+	short := launch.Short(err)
+	for i := 1; i <= 2; i++ {
+		switch {
+		case sinks[i] != nil && !short:
+			f.sinks = append(f.sinks, sinks[i])
+			f.outputs = append(f.outputs, os.NewFile(uintptr(ends[i]), stdName(i)))
 			continue
+		case sinks[i] != nil:
+			sinks[i].Close()
 		}
-		f.sinks = append(f.sinks, s)
-		f.outputs = append(f.outputs, os.NewFile(uintptr(ends[i+1]), []string{"stdout", "stderr"}[i]))
+		if ends[i] >= 0 && !(short && in.held()) {
+			unix.Close(ends[i])
+		}
 	}
 	return f, err
 }
 
-// openOfGroup is openOf for a process that has ended, or has another file there: whoever is left of its process group
-// may have the pipe, and waits when it is full. -1: nobody has it.
-func openOfGroup(pgid, fd int, inode uint64) int {
-	members, _ := launch.Members(pgid)
+// openEnd opens our end of the pipe that was given to the process as fd. If it has ended, or has another file there,
+// whoever is left of its process group may have the pipe, and waits when it is full.
+func openEnd(in *Inheritance, fd int) (int, error) {
+	end, err := openOf(in.PID, fd, in.Cell.Pipes[fd])
+	if err == nil || launch.Short(err) {
+		return end, err
+	}
+	members, merr := launch.Members(in.PID)
 	for _, m := range members {
-		if end, err := openOf(m.PID, fd, inode); err == nil {
-			return end
+		end, e := openOf(m.PID, fd, in.Cell.Pipes[fd])
+		if e == nil {
+			return end, nil
+		}
+		if launch.Short(e) {
+			merr = e
 		}
 	}
-	return -1
+	if launch.Short(merr) {
+		return -1, fmt.Errorf("%s: %w", stdName(fd), merr)
+	}
+	return -1, err
 }
 
 // openOf opens our end of the pipe that is the process's fd, if it still is the one that it was given.
 func openOf(pid, fd int, inode uint64) (int, error) {
 	path := "/proc/" + strconv.Itoa(pid) + "/fd/" + strconv.Itoa(fd)
-	name := []string{"stdin", "stdout", "stderr"}[fd]
+	name := stdName(fd)
 	var st unix.Stat_t
 	if err := unix.Stat(path, &st); err != nil {
 		return -1, fmt.Errorf("%s: %w", name, err)
@@ -303,8 +401,18 @@ func openOf(pid, fd int, inode uint64) (int, error) {
 	if err != nil {
 		return -1, fmt.Errorf("%s: %w", name, err)
 	}
+	var lim unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &lim) == nil && uint64(end)+keptFree >= lim.Cur {
+		unix.Close(end)
+		return -1, fmt.Errorf("%s: %w", name, unix.EMFILE)
+	}
 	return end, nil
 }
+
+// keptFree is how many files a takeover leaves to others: whoever is to cure a shortage must get through.
+const keptFree = 8
+
+func stdName(fd int) string { return []string{"stdin", "stdout", "stderr"}[fd] }
 
 // cell is where the fork is noted; nil: it can't be, and has been said.
 func (r *run) cell() *launch.Cell {

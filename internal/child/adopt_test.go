@@ -1,6 +1,11 @@
 package child
 
 import (
+	"bytes"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -77,4 +82,159 @@ func TestAHeldPidfdTellsAnEndThatNobodyKnows(t *testing.T) {
 	if s, ok := cell.Status(); !ok || s != want.Status {
 		t.Errorf("noted %+v, %v", s, ok)
 	}
+}
+
+// noMoreFiles makes each open fail with EMFILE until more is called.
+func noMoreFiles(t *testing.T) (more func()) {
+	t.Helper()
+	var lim unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &lim); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: lim.Max}); err != nil {
+		t.Fatal(err)
+	}
+	more = sync.OnceFunc(func() {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &lim); err != nil {
+			t.Fatal(err)
+		}
+	})
+	t.Cleanup(more)
+	return more
+}
+
+// words are what is logged.
+type words struct {
+	mu  sync.Mutex
+	all bytes.Buffer // guarded by mu
+}
+
+func (w *words) Write(b []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.all.Write(b)
+}
+
+func (w *words) count(text string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return strings.Count(w.all.String(), text)
+}
+
+// afterBoth is a rig that takes over a process of k after the death of the daemon and of the guard: nobody has held
+// anything.
+func (k *rig) afterBoth(cell *launch.Cell, spawn uint64) (n *rig, log *words) {
+	k.t.Helper()
+	in := Inheritance{Files: noFiles, PidFD: -1, Stage: -1, Notify: -1, Cell: cell}
+	k.leaveTo(&in, spawn)
+	in.Told, log = false, new(words)
+	n = newRigWith(k.t, func(o *Options) {
+		o.Log = slog.New(slog.NewTextHandler(log, nil))
+		o.Inherited = func(*config.Process, uint64) Inheritance { return in }
+	})
+	n.dir, n.last = k.dir, spawn
+	return n, log
+}
+
+// A process is taken over when there are files for it again, and is what it was until then.
+func TestAShortageOfFilesEndsNothing(t *testing.T) {
+	const waits = "not all processes can be taken over yet, 'web' for one: "
+	for _, signalled := range []bool{false, true} {
+		cell := new(launch.Cell)
+		k := newRigWith(t, func(o *Options) { o.Cell = func(*config.Process) (*launch.Cell, error) { return cell, nil } })
+		sign := filepath.Join(k.dir, "sign")
+		p := k.program("late", sign)
+		spawn := k.spawn(p)
+		n, log := k.afterBoth(cell, spawn)
+
+		more := noMoreFiles(t)
+		n.Adopt(p, spawn)
+		n.eventually("it is said", func() bool { return log.count(waits) == 1 })
+		n.mu.Lock()
+		if facts := n.facts[spawn]; len(facts) != 0 {
+			t.Errorf("of a process that lives: %#v", facts)
+		}
+		n.mu.Unlock()
+		if signalled {
+			n.Signal(spawn, syscall.SIGTERM, false)
+		}
+		more()
+		want := process.ExitStatus{Signal: syscall.SIGTERM, After: syscall.SIGTERM}
+		if !signalled {
+			n.eventually("it is taken over", func() bool { return n.live(spawn) != nil })
+			if err := n.WriteStdin(spawn, []byte("to it\n")); err != nil {
+				t.Error(err)
+			}
+			if err := os.WriteFile(sign, nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			want = process.ExitStatus{}
+		}
+		if e, ok := n.fact(spawn, 0).(process.Ended); !ok || e.Status != want {
+			t.Errorf("signalled %v: got %#v, want %v", signalled, n.fact(spawn, 0), want)
+		}
+		if got := n.read("out.log"); !signalled && got != "late words\n" {
+			t.Errorf("logged %q", got)
+		}
+		if log.count(waits) != 1 {
+			t.Error("it is said more than once")
+		}
+	}
+}
+
+// What was held and can't be put into its log yet stays where it is.
+func TestHeldOutputWaitsForFiles(t *testing.T) {
+	in := Inheritance{
+		Conclusion: survive.Conclusion{Fate: survive.Ended, PID: 1 << 22, Status: process.ExitStatus{Code: 3}},
+		Known:      true, PidFD: -1, Stage: -1, Notify: -1, Cell: new(launch.Cell),
+	}
+	for i, ours := range []int{1, 0, 0} {
+		var theirs int
+		var err error
+		if in.Files[i], theirs, err = openPipe(ours); err != nil {
+			t.Fatal(err)
+		}
+		if i == 1 {
+			unix.Write(theirs, []byte("last words\n"))
+		}
+		unix.Close(theirs)
+	}
+	log := new(words)
+	n := newRigWith(t, func(o *Options) {
+		o.Log = slog.New(slog.NewTextHandler(log, nil))
+		o.Inherited = func(*config.Process, uint64) Inheritance { return in }
+	})
+	p := n.program("wait")
+	more := noMoreFiles(t)
+	n.Adopt(p, 1)
+	n.eventually("it is said", func() bool { return log.count("not all processes can be taken over yet") == 1 })
+	more()
+	if e, ok := n.fact(1, 0).(process.Ended); !ok || e.Status.Code != 3 {
+		t.Errorf("got %#v", n.fact(1, 0))
+	}
+	if got := n.read("out.log"); got != "last words\n" {
+		t.Errorf("logged %q", got)
+	}
+}
+
+// A pidfd that was held is let go if nothing else can be followed.
+func TestNoPidfdIsLeftOpen(t *testing.T) {
+	before := newRig(t)
+	spawn := before.spawn(before.program("wait"))
+	in := Inheritance{Files: noFiles, Stage: -1, Notify: -1, Cell: new(launch.Cell)} // whose pipes nobody knows
+	before.leaveTo(&in, spawn)
+	pidfd, err := unix.PidfdOpen(in.PID, unix.PIDFD_NONBLOCK)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.PidFD = pidfd
+	id := func() (st unix.Stat_t) { _ = unix.Fstat(pidfd, &st); return st }
+	was := id()
+	k := newRigWith(t, func(o *Options) { o.Inherited = func(*config.Process, uint64) Inheritance { return in } })
+	k.last = spawn
+	k.Adopt(before.program("wait"), spawn)
+	k.eventually("it is taken over", func() bool { return k.live(spawn) != nil })
+	k.Signal(spawn, syscall.SIGKILL, false)
+	k.fact(spawn, 0)
+	k.eventually("its pidfd is closed", func() bool { now := id(); return now.Ino != was.Ino || now.Dev != was.Dev })
 }

@@ -118,6 +118,7 @@ type Manager struct {
 
 	starts sync.WaitGroup // the goroutines of Spawn
 
+	shortage    sync.Once // says that processes can't be taken over yet
 	notifyMoved sync.Once // says where the notification sockets are
 }
 
@@ -157,6 +158,7 @@ type run struct {
 	noted            chan struct{}      // closed by Done
 	gone             chan struct{}      // closed when the process group is empty
 	adopted          bool
+	reaped           atomic.Bool // of an adopted one: its process has ended
 
 	// Set before settled is closed, constant after; nil if there was no fork. The stdin of an adopted one is
 	// there from the beginning.
@@ -222,17 +224,26 @@ func (m *Manager) Cancel(spawn uint64) {
 	close(r.settled)
 }
 
-func (m *Manager) report(spawn uint64, e process.Event) {
+// isClosing tells whether nothing is reported any more.
+func (m *Manager) isClosing() bool {
 	select {
 	case <-m.closing:
+		return true
 	default:
+		return false
+	}
+}
+
+func (m *Manager) report(spawn uint64, e process.Event) {
+	if !m.isClosing() {
 		m.opts.Report(spawn, e)
 	}
 }
 
 // Signal sends a signal to the process, or to its process group; to the group also after the
 // process itself has ended, while the group's end is awaited. SignalFailed is reported for any
-// failure but that there is nobody.
+// failure but that there is nobody. Where a shortage of files hides whether an adopted process is still the one, the
+// signal goes when that is known.
 func (m *Manager) Signal(spawn uint64, sig syscall.Signal, group bool) {
 	r := m.run(spawn)
 	if r == nil {
@@ -247,8 +258,23 @@ func (m *Manager) Signal(spawn uint64, sig syscall.Signal, group bool) {
 	if proc == nil {
 		return
 	}
-	if err := proc.Signal(sig, group); err != nil && err != syscall.ESRCH {
-		m.report(spawn, process.SignalFailed{Signal: sig, Err: err.Error()})
+	send := func() (again bool) {
+		err := proc.Signal(sig, group)
+		if err != nil && err != syscall.ESRCH && !launch.Short(err) {
+			m.report(spawn, process.SignalFailed{Signal: sig, Err: err.Error()})
+		}
+		return launch.Short(err)
+	}
+	if send() {
+		go func() { // ends when the process has it, or has ended
+			for again := true; again; again = send() {
+				select {
+				case <-time.After(firstPatience):
+				case <-m.closing:
+					return
+				}
+			}
+		}()
 	}
 }
 

@@ -292,7 +292,12 @@ func (r *run) adoptNotify(in *Inheritance, alive bool) *notifier {
 	if !alive {
 		return nil
 	}
-	path, fd, err := r.m.oldNotifySocket(r.p, r.spawn)
+	var path string
+	var fd int
+	err := r.patiently(in, func() (err error) {
+		path, fd, err = r.m.oldNotifySocket(r.p, r.spawn)
+		return err
+	})
 	if err != nil {
 		r.m.opts.Log.Warn(fmt.Sprintf("adopted: '%s' can't notify any more, until it is started again: %v", r.p.Name, err))
 		return nil

@@ -138,7 +138,8 @@ func (k *notifyRig) notifies(what string, args ...string) *config.Process {
 // socket is the path of a spawn's socket.
 func (k *notifyRig) socket(spawn uint64) string {
 	k.t.Helper()
-	for _, s := range notifySockets(k.opts.NotifyDir) {
+	sockets, _ := notifySockets(k.opts.NotifyDir)
+	for _, s := range sockets {
 		if s.spawn == spawn {
 			return s.path
 		}
@@ -479,9 +480,9 @@ func (k *rig) leaveTo(in *Inheritance, spawn uint64) {
 	k.t.Helper()
 	pid := k.spawned(spawn)
 	k.Leave()
-	start, ok := launch.Look(pid)
-	if !ok {
-		k.t.Fatal("it has ended")
+	start, err := launch.Look(pid)
+	if err != nil {
+		k.t.Fatal(err)
 	}
 	in.Conclusion = survive.Conclusion{Fate: survive.Alive, PID: pid, Start: start, Told: true}
 	in.Known, in.Guard = true, os.Getpid()

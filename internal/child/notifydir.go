@@ -89,14 +89,15 @@ func leaf(err error) string {
 // oldNotifySocket makes the socket of a spawn anew, where it was.
 func (m *Manager) oldNotifySocket(p *config.Process, spawn uint64) (path string, fd int, err error) {
 	for _, dir := range m.notifyDirs() {
-		for _, s := range notifySockets(dir) {
+		sockets, err := notifySockets(dir)
+		if launch.Short(err) {
+			return "", -1, err
+		}
+		for _, s := range sockets {
 			if s.spawn != spawn {
 				continue
 			}
 			if err := makeNotifyDir(dir); err != nil {
-				return "", -1, err
-			}
-			if err := os.Remove(s.path); err != nil {
 				return "", -1, err
 			}
 			fd, err = bindNotify(s.path, p.UID)
@@ -112,8 +113,8 @@ type notifySocket struct {
 	spawn uint64
 }
 
-func notifySockets(dir string) (list []notifySocket) {
-	entries, _ := os.ReadDir(dir)
+func notifySockets(dir string) (list []notifySocket, err error) {
+	entries, err := os.ReadDir(dir)
 	for _, e := range entries {
 		if m := notifyName.FindStringSubmatch(e.Name()); m != nil && e.Type() == fs.ModeSocket {
 			if spawn, err := strconv.ParseUint(m[1], 10, 64); err == nil {
@@ -121,7 +122,7 @@ func notifySockets(dir string) (list []notifySocket) {
 			}
 		}
 	}
-	return list
+	return list, err
 }
 
 // CleanNotify removes the notification sockets that a daemon before this one has left, but for those of spawns that there
@@ -131,7 +132,8 @@ func (m *Manager) CleanNotify() {
 		if ownDir(dir) != nil {
 			continue
 		}
-		for _, s := range notifySockets(dir) {
+		sockets, _ := notifySockets(dir)
+		for _, s := range sockets {
 			if m.run(s.spawn) == nil {
 				_ = os.Remove(s.path)
 			}
@@ -193,12 +195,13 @@ func ownDir(dir string) error {
 	return nil
 }
 
-// bindNotify makes a socket for a user; nil: ours.
+// bindNotify makes a socket for a user, in place of one that is there; nil: ours.
 func bindNotify(path string, uid *int) (fd int, err error) {
 	fd, err = unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return -1, err
 	}
+	_ = os.Remove(path)
 	// The file gets this mode when it is made: at no time may others write to it.
 	if err = unix.Fchmod(fd, 0o600); err == nil {
 		err = unix.Bind(fd, &unix.SockaddrUnix{Name: path})

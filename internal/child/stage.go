@@ -29,7 +29,7 @@ func (s *stdin) put(data []byte) (kept bool, err error) {
 		return false, ErrStdinClosed
 	case s.pending > 0 && s.pending+len(data) > stdinLimit:
 		return false, ErrStdinFull
-	case s.deaf():
+	case !s.awaits && s.deaf():
 		s.closeLocked()
 		return false, ErrStdinClosed
 	case s.stage >= 0 && s.pending == 0 && s.staged == 0 && s.fill(data):
@@ -89,7 +89,7 @@ func (s *stdin) send() {
 		return
 	}
 	var err error
-	if !s.flushes {
+	if !s.flushes && !s.awaits {
 		err = s.move(false)
 	}
 	if err == nil && s.staged+s.pending > 0 {

@@ -43,6 +43,7 @@ type stdin struct {
 	pending int      // guarded by mu; queue and what flush is at
 	flushes bool     // guarded by mu; the goroutine is there
 	closed  bool     // guarded by mu
+	awaits  bool     // guarded by mu; fd is still to come, and what is written waits
 }
 
 // newStdin owns both files from now on. fd -1 is a stdin that nobody can write to; stage may be -1 too.
@@ -57,7 +58,7 @@ func (s *stdin) write(data []byte) error {
 	case s.pending > 0 && s.pending+len(data) > stdinLimit:
 		return ErrStdinFull
 	}
-	if !s.flushes && s.staged == 0 {
+	if !s.flushes && s.staged == 0 && !s.awaits {
 		n, err := s.try(data)
 		if err != nil {
 			s.closeLocked()
@@ -74,9 +75,37 @@ func (s *stdin) write(data []byte) error {
 	return nil
 }
 
+// await makes a stdin of no file one whose file comes by arrive.
+func (s *stdin) await() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.awaits, s.closed = true, false
+}
+
+// arrive ends await; fd -1: nobody can write to it after all.
+func (s *stdin) arrive(fd int) {
+	s.mu.Lock()
+	s.awaits = false
+	switch {
+	case s.closed:
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+	case fd >= 0:
+		s.fd = fd
+		if _, err := s.open(); err == nil && s.staged+s.pending > 0 {
+			s.flushLocked()
+		}
+	}
+	s.mu.Unlock()
+	if fd < 0 && s.close() && s.broken != nil {
+		s.broken(ErrStdinClosed)
+	}
+}
+
 // flushLocked has what waits written behind the caller.
 func (s *stdin) flushLocked() {
-	if !s.flushes {
+	if !s.flushes && !s.awaits {
 		s.flushes = true
 		go s.flush() // ends when nothing waits, or by close
 	}
@@ -156,7 +185,7 @@ func (s *stdin) closeLocked() {
 	switch {
 	case s.f != nil:
 		s.f.Close()
-	case !s.closed:
+	case !s.closed && s.fd >= 0:
 		unix.Close(s.fd)
 	}
 	s.closed = true

@@ -100,3 +100,54 @@ func TestAProcessThatNeverReadsCanBeEnded(t *testing.T) {
 		t.Errorf("after the end: %v", err)
 	}
 }
+
+// What is written to a stdin whose file is still to come waits for it.
+func TestStdinThatIsAwaited(t *testing.T) {
+	for _, name := range []string{"write", "send", "stage", "nobody"} {
+		ours, theirs, err := openPipe(1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stage := -1
+		if name == "stage" {
+			if stage, err = openStage(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s := newStdin(-1, stage)
+		broken := make(chan error, 2)
+		s.broken = func(why error) { broken <- why }
+		s.await()
+		s.resume(false)
+		if name == "write" || name == "nobody" {
+			err = s.write([]byte("data"))
+		} else {
+			var kept bool
+			if kept, err = s.put([]byte("data")); kept != (stage >= 0) {
+				t.Errorf("%s: kept %v", name, kept)
+			}
+			s.send()
+		}
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if name == "nobody" {
+			unix.Close(ours)
+			s.arrive(-1)
+			if why := <-broken; why != ErrStdinClosed {
+				t.Errorf("got %v", why)
+			}
+			if err := s.write([]byte("more")); err != ErrStdinClosed {
+				t.Errorf("got %v", err)
+			}
+		} else {
+			s.arrive(ours)
+			got := make([]byte, 10)
+			if n, err := unix.Read(theirs, got); string(got[:max(n, 0)]) != "data" {
+				t.Errorf("%s: got %q, %v", name, got[:max(n, 0)], err)
+			}
+		}
+		s.close()
+		unix.Close(theirs)
+	}
+}

@@ -76,7 +76,7 @@ func Main(argv []string, stdout, stderr *os.File) int {
 	d.path = cfg.Path
 	go reserveThreads() // ends at once, beside the boot
 	if n := cfg.Processes(); n > 200 {
-		go reserveFiles(64 + 5*n)
+		go reserveFiles(filesFor(n))
 	}
 	if err := d.Run(cfg); err != nil {
 		return usage(stderr, argv0, err)

@@ -70,12 +70,13 @@ func become(uid int) error {
 	return syscall.Setuid(uid)
 }
 
-// raiseLimits sees to minfds and minprocs: for this process, and so for its children.
+// raiseLimits sees to minfds and minprocs: for this process, and so for its children. This process itself may have as many
+// files open as the hard limit says: Go has seen to that.
 func (d *Daemon) raiseLimits() error {
 	sv := &d.cfg.Supervisord
 	if l, ok := rlimit.NoFile(); ok && l.Cur < uint64(sv.MinFDs) {
-		want, err := raise(unix.RLIMIT_NOFILE, l, uint64(sv.MinFDs))
-		if err != nil {
+		want := rlimit.Limit{Cur: uint64(sv.MinFDs), Max: max(l.Max, uint64(sv.MinFDs))}
+		if own := (unix.Rlimit{Cur: want.Max, Max: want.Max}); want.Max > l.Max && unix.Setrlimit(unix.RLIMIT_NOFILE, &own) != nil {
 			return errors.New(minFDsText(sv.MinFDs, l.Max))
 		}
 		rlimit.SetNoFile(want)
@@ -83,17 +84,11 @@ func (d *Daemon) raiseLimits() error {
 	}
 	var l unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NPROC, &l) == nil && l.Cur < uint64(sv.MinProcs) {
-		if _, err := raise(unix.RLIMIT_NPROC, rlimit.Limit(l), uint64(sv.MinProcs)); err != nil {
+		want := unix.Rlimit{Cur: uint64(sv.MinProcs), Max: max(l.Max, uint64(sv.MinProcs))}
+		if unix.Setrlimit(unix.RLIMIT_NPROC, &want) != nil {
 			return errors.New(minProcsText(sv.MinProcs, l.Max))
 		}
 		d.note(dlog.Info, fmt.Sprintf("Increased RLIMIT_NPROC limit to %d", sv.MinProcs))
 	}
 	return nil
-}
-
-// raise sets the soft limit to min, and the hard one where it is lower.
-func raise(resource int, now rlimit.Limit, min uint64) (rlimit.Limit, error) {
-	want := rlimit.Limit{Cur: min, Max: max(min, now.Max)}
-	l := unix.Rlimit(want)
-	return want, unix.Setrlimit(resource, &l)
 }

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"math"
 	"os"
 	"runtime"
 	"sync"
@@ -28,6 +29,18 @@ func reserveThreads() {
 		})
 	}
 	done.Wait()
+}
+
+// filesFor is how many files are open with n processes: a process has three pipes and two logs, more or less.
+func filesFor(n int) int { return 64 + 5*n }
+
+// roomForFiles is how many files can be open.
+func roomForFiles() int {
+	var l unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &l) != nil || l.Cur > math.MaxInt {
+		return math.MaxInt
+	}
+	return int(l.Cur)
 }
 
 // reserveFiles makes room for n open files. The kernel makes the table larger when it is full, and

@@ -37,6 +37,7 @@ type past struct {
 	entries map[string]*survive.Entry   // by namespec
 	events  map[string][]listener.Saved // by pool
 	told    []survive.Exit              // ends that the guard has seen
+	frugal  bool                        // a pidfd for each process would be too many open files
 }
 
 // pid is the one that people know: the guard's, which stays.
@@ -87,6 +88,7 @@ func (d *Daemon) openState() error {
 			Serial: e.Serial, PoolSerial: e.PoolSerial, Vain: e.Vain,
 		})
 	}
+	p.frugal = roomForFiles() < filesFor(len(p.entries))+len(p.entries)
 	for _, e := range d.link.Exits() {
 		p.told = append(p.told, survive.Exit{PID: e.PID, Start: e.Start, Status: e.Status})
 	}
@@ -230,7 +232,7 @@ func (p *past) process(namespec string) *config.Process {
 func (d *Daemon) inherited(c *config.Process, spawn uint64) child.Inheritance {
 	p := d.past
 	e := p.entries[c.Group+":"+c.Name]
-	in := child.Inheritance{Conclusion: survive.Conclude(e, p.told, d.pid(), launch.Look), Known: e.Record.PID != 0, Signal: e.Signal, Guard: d.pid()}
+	in := child.Inheritance{Conclusion: survive.Conclude(e, p.told, d.pid(), launch.Look), Known: e.Record.PID != 0, Signal: e.Signal, Guard: d.pid(), Frugal: p.frugal}
 	in.Cell, _ = d.state.Cell(c.Group, c.Name)
 	key := child.SpawnKey(c, spawn)
 	d.held.mu.Lock()

@@ -2,6 +2,7 @@ package launch
 
 import (
 	"os"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ func adopt(t *testing.T, a Adoption) (*Process, chan exit) {
 	exits := make(chan exit, 2)
 	a.Exited = func(s process.ExitStatus, alive bool) { exits <- exit{s, alive} }
 	a.GroupGone = func() {}
+	a.PidFD = -1
 	p, err := Adopt(a)
 	if err != nil {
 		t.Fatal(err)
@@ -34,9 +36,9 @@ func member(t *testing.T) (pid int, start uint64) {
 	c := start1(t)
 	pid = c.number("member ")
 	c.wait()
-	s, ok := Look(pid)
-	if !ok {
-		t.Fatalf("pid %d is not there", pid)
+	s, err := Look(pid)
+	if err != nil {
+		t.Fatalf("pid %d is not there: %v", pid, err)
 	}
 	return pid, s
 }
@@ -65,7 +67,8 @@ func TestAdoptionChecksTheStartTime(t *testing.T) {
 	pid, start := member(t)
 	defer syscall.Kill(pid, syscall.SIGKILL)
 	for _, a := range []Adoption{{PID: pid, Start: start + 1}, {PID: pid, Start: 0}, {PID: 1 << 22, Start: start}} {
-		if _, err := Adopt(a); err != syscall.ESRCH && err != syscall.EINVAL {
+		a.PidFD = -1
+		if _, err := Adopt(a); err != syscall.ESRCH {
 			t.Errorf("%+v: %v", a, err)
 		}
 	}
@@ -190,4 +193,154 @@ func TestAPidfdTellsHowAProcessHasEnded(t *testing.T) {
 func exitInfoIsOld(fd int) bool {
 	_, _, err := exitInfo(fd)
 	return err != nil
+}
+
+// noMoreFiles makes each open fail with EMFILE until more is called.
+func noMoreFiles(t *testing.T) (more func()) {
+	t.Helper()
+	var lim unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &lim); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: lim.Max}); err != nil {
+		t.Fatal(err)
+	}
+	more = sync.OnceFunc(func() {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &lim); err != nil {
+			t.Fatal(err)
+		}
+	})
+	t.Cleanup(more)
+	return more
+}
+
+func TestALookThatCantBeMadeIsNoEnd(t *testing.T) {
+	if _, err := Look(1 << 22); err != syscall.ESRCH {
+		t.Errorf("a process that there is not: %v", err)
+	}
+	more := noMoreFiles(t)
+	for _, pid := range []int{os.Getpid(), 1 << 22} {
+		if _, err := Look(pid); !Short(err) {
+			t.Errorf("without files: %v", err)
+		}
+	}
+	more()
+	if _, err := Look(os.Getpid()); err != nil {
+		t.Error(err)
+	}
+}
+
+// What can't be opened at a takeover says nothing of the process.
+func TestAdoptionWithoutFiles(t *testing.T) {
+	unknown := process.ExitStatus{Unknown: true}
+	killed := process.ExitStatus{Signal: syscall.SIGKILL}
+	t.Run("of our child", func(t *testing.T) {
+		pid, start := member(t)
+		more := noMoreFiles(t)
+		p, exits := adopt(t, Adoption{PID: pid, Start: start})
+		if err := p.Signal(syscall.SIGKILL, false); !Short(err) {
+			t.Errorf("a signal to what may be a stranger: %v", err)
+		}
+		more()
+		if err := p.Signal(syscall.SIGKILL, false); err != nil {
+			t.Error(err)
+		}
+		if e := receive(t, "exit", exits); e.ExitStatus != killed {
+			t.Errorf("got %+v", e)
+		}
+	})
+	t.Run("of one whose start time was not noted", func(t *testing.T) {
+		cell := &Cell{Begun: sinceBoot()}
+		pid, _ := member(t)
+		more := noMoreFiles(t)
+		p, exits := adopt(t, Adoption{PID: pid, Cell: cell})
+		more()
+		if err := p.Signal(syscall.SIGKILL, false); err != nil {
+			t.Error(err)
+		}
+		if e := receive(t, "exit", exits); e.ExitStatus != killed {
+			t.Errorf("got %+v", e)
+		}
+	})
+	t.Run("of somebody else's", func(t *testing.T) {
+		holder := start(t, Spec{}, "hold-child")
+		pid := holder.number("child ")
+		begin, _ := Look(pid)
+		more := noMoreFiles(t)
+		p, exits := adopt(t, Adoption{PID: pid, Start: begin})
+		more()
+		if err := p.Signal(syscall.SIGTERM, false); err != nil {
+			t.Error(err)
+		}
+		if e := receive(t, "exit", exits); e.Signal != syscall.SIGTERM && e.ExitStatus != unknown {
+			t.Errorf("got %+v", e)
+		}
+	})
+	t.Run("of a stranger", func(t *testing.T) {
+		pid, start := member(t)
+		defer syscall.Kill(pid, syscall.SIGKILL)
+		more := noMoreFiles(t)
+		p, exits := adopt(t, Adoption{PID: pid, Start: start + 1})
+		more()
+		for _, group := range []bool{false, true} {
+			if err := p.Signal(syscall.SIGKILL, group); err != syscall.ESRCH {
+				t.Errorf("a signal to a stranger, group %v: %v", group, err)
+			}
+		}
+		if e := receive(t, "exit", exits); e.ExitStatus != unknown {
+			t.Errorf("got %+v", e)
+		}
+		if _, err := Look(pid); err != nil {
+			t.Errorf("the stranger: %v", err)
+		}
+	})
+	t.Run("of one that its teller has waited for", func(t *testing.T) {
+		more := noMoreFiles(t)
+		_, exits := adopt(t, Adoption{PID: 1 << 22, Start: 1000, Teller: os.Getppid(), Told: true})
+		more()
+		if !Ended(1<<22, 0, 9) { // it could not look at its start time either
+			t.Error("nobody knows it")
+		}
+		if e := receive(t, "exit", exits); e.ExitStatus != killed {
+			t.Errorf("got %+v", e)
+		}
+	})
+}
+
+func TestAdoptionWithoutAPidfd(t *testing.T) {
+	holder := start(t, Spec{}, "hold-child")
+	pid := holder.number("child ")
+	begin, _ := Look(pid)
+	p, exits := adopt(t, Adoption{PID: pid, Start: begin, Frugal: true})
+	if fd := p.PidFD(); fd != -1 {
+		t.Errorf("it has one: %d", fd)
+	}
+	if err := p.Signal(syscall.SIGTERM, true); err != nil {
+		t.Error(err)
+	}
+	if e := receive(t, "exit", exits); e.Signal != syscall.SIGTERM && !e.Unknown {
+		t.Errorf("got %+v", e)
+	}
+	if err := p.Signal(syscall.SIGTERM, false); err != syscall.ESRCH {
+		t.Errorf("a signal after its end: %v", err)
+	}
+}
+
+func TestAPidfdThatWasKept(t *testing.T) {
+	pid, start := member(t)
+	fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exits := make(chan exit, 1)
+	p, err := Adopt(Adoption{PID: pid, Start: start, PidFD: fd, Exited: func(s process.ExitStatus, alive bool) { exits <- exit{s, alive} }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Signal(syscall.SIGKILL, false); err != nil {
+		t.Error(err)
+	}
+	if e := receive(t, "exit", exits); e.Signal != syscall.SIGKILL {
+		t.Errorf("got %+v", e)
+	}
 }

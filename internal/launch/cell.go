@@ -4,6 +4,7 @@ import (
 	"os"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -69,4 +70,24 @@ func (c *Cell) Note(s process.ExitStatus) {
 func (c *Cell) Status() (s process.ExitStatus, ok bool) {
 	return process.ExitStatus{Code: int(c.Code), Signal: syscall.Signal(c.Signal), Core: c.Core != 0, Unknown: c.Unknown != 0},
 		atomic.LoadUint32(&c.Ended) != 0
+}
+
+// forkTime is how far after the note of a fork the process's start may lie, where its exact time
+// was not noted: the daemon died right then.
+const forkTime = 2 * time.Second
+
+// tick is the unit of start times: what the kernel shows to programs is in hundredths of a second.
+const tick = 10 * time.Millisecond
+
+// Is tells whether a process with the cell's pid and this start time is the cell's. A nil Cell has none.
+func (c *Cell) Is(start uint64) bool {
+	if c == nil {
+		return false
+	}
+	if noted := atomic.LoadUint64(&c.Start); noted != 0 {
+		return start == noted
+	}
+	at := time.Duration(start) * tick
+	begun := time.Duration(c.Begun)
+	return at >= begun-tick && at <= begun+forkTime
 }

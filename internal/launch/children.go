@@ -19,13 +19,8 @@ func Children() map[int][]int {
 		if err != nil {
 			continue
 		}
-		const state, ppid = 0, 1 // fields 3 and 4 of the manual page
-		fields := statFields(pid)
-		if len(fields) <= ppid || fields[state] == "Z" {
-			continue
-		}
-		if parent, err := strconv.Atoi(fields[ppid]); err == nil {
-			children[parent] = append(children[parent], pid)
+		if s, err := look(pid); err == nil && !s.zombie {
+			children[s.parent] = append(children[s.parent], pid)
 		}
 	}
 	return children

@@ -2,7 +2,6 @@ package launch
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -151,7 +150,7 @@ func eachProcess(f func(m Member, pgid int)) error {
 			continue
 		}
 		stat, err := os.ReadFile("/proc/" + name + "/stat")
-		if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+		if Short(err) {
 			return err
 		}
 		if err != nil {

@@ -21,6 +21,7 @@ package launch
 
 import (
 	"fmt"
+	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -65,13 +66,14 @@ type Spec struct {
 
 // A Process is one child.
 type Process struct {
-	plan      *plan  // nil once the program runs; guarded by table, as all that follows
-	cell      *Cell  // nil: nobody will ask
-	pidfd     int    // of a process that was taken over; else -1
-	adopted   bool   // it was taken over
-	start     uint64 // and this is its start time; 0: not known
-	pid       int    // 0: not known yet
-	ended     bool   // waited for
+	plan      *plan         // nil once the program runs; guarded by table, as all that follows
+	cell      *Cell         // nil: nobody will ask
+	pidfd     *os.File      // of a process that was taken over; nil: there is none
+	adopted   bool          // it was taken over
+	poked     chan struct{} // a signal was sent; room for one, which says all. lookAgain takes it
+	start     uint64        // and this is its start time; 0: not known
+	pid       int           // 0: not known yet
+	ended     bool          // waited for
 	group     bool
 	signalled bool // its group was sent a signal, so that somebody waits for its end
 	watched   bool // its group has been under watch for a whole period
@@ -118,7 +120,7 @@ func Start(s Spec) (*Process, error) {
 	if s.Cell != nil {
 		s.Cell.begin(s.Spawn)
 	}
-	p := &Process{plan: plan, cell: s.Cell, pidfd: -1, group: s.Group, exited: s.Exited, groupGone: s.GroupGone}
+	p := &Process{plan: plan, cell: s.Cell, group: s.Group, exited: s.Exited, groupGone: s.GroupGone}
 	reaper.Do(startReaper)
 
 	// The fork has a goroutine of its own, which ends when the program runs, so that one hanging
@@ -170,7 +172,7 @@ func Start(s Spec) (*Process, error) {
 		return nil, errno
 	}
 	if s.Cell != nil {
-		if start, ok := startTime(p.PID()); ok { // else it has ended
+		if start, err := Look(p.PID()); err == nil { // else it has ended, or Begun must do
 			atomic.StoreUint64(&s.Cell.Start, start)
 		}
 	}
@@ -209,17 +211,23 @@ func (p *Process) PID() int {
 
 // Signal sends sig to the process, or to its whole process group. Once the process has been waited
 // for, only the group can be reached, and only while its end is awaited; otherwise the answer is
-// ESRCH, as it is when the kernel finds nobody.
+// ESRCH, as it is when the kernel finds nobody. An error that is Short says that it can't be told
+// now whether an adopted process is still the one.
 func (p *Process) Signal(sig syscall.Signal, group bool) error {
 	table.Lock()
 	defer table.Unlock()
 	p.know()
+	defer p.poke()
 	switch {
 	case p.pid <= 1: // kill(0), kill(-1) and the like reach everybody
 		return syscall.ESRCH
 	case p.ended && (!group || table.groups[p.pid] != p):
 		return syscall.ESRCH
-	case group:
+	}
+	if err := p.stranger(); err != nil {
+		return err
+	}
+	if group {
 		p.signalled = true
 		watch(p)
 		// A child that has only just been made may not have its group yet, nor anybody to be in it.
@@ -228,6 +236,14 @@ func (p *Process) Signal(sig syscall.Signal, group bool) error {
 		}
 	}
 	return p.kill(sig)
+}
+
+// poke has an adopted process looked at soon, if that is how its end is seen.
+func (p *Process) poke() {
+	select {
+	case p.poked <- struct{}{}:
+	default: // it is nil, or full
+	}
 }
 
 // OnOrphan sets who is told of waited-for processes that were not started here: those whose

@@ -125,14 +125,15 @@ func reap() bool {
 
 // reportLocked tells those who wait for these ends. The table is locked, and unlocked.
 func reportLocked(ends []end) {
+	var pidfds []*os.File
 	for _, e := range ends {
 		if e.p != nil {
 			e.p.ended = true
 			delete(table.running, e.pid)
 			delete(table.starting, e.p)
-			if e.p.pidfd >= 0 {
-				unix.Close(e.p.pidfd)
-				e.p.pidfd = -1
+			if e.p.pidfd != nil {
+				pidfds = append(pidfds, e.p.pidfd)
+				e.p.pidfd = nil
 			}
 		}
 	}
@@ -164,6 +165,9 @@ func reportLocked(ends []end) {
 	}
 	for _, p := range gone {
 		p.groupGone()
+	}
+	for _, f := range pidfds {
+		f.Close() // waits for watchEnd to let go of it
 	}
 }
 

@@ -36,8 +36,8 @@ func TestATiedChildDiesWithUs(t *testing.T) {
 
 // lives tells whether the process is there and no zombie.
 func lives(pid int) bool {
-	fields := statFields(pid)
-	return len(fields) > 0 && fields[0] != "Z"
+	s, err := look(pid)
+	return err == nil && !s.zombie
 }
 
 // The kernel ties a child to the thread that has forked it, and a thread ends with the goroutine that
@@ -94,7 +94,7 @@ func TestATiedChildOfTheDeadEnds(t *testing.T) {
 		plan.parent++ // as if it had another one by now
 		reaper.Do(startReaper)
 		ended := make(chan exit, 1)
-		p := &Process{plan: plan, pidfd: -1, exited: func(s process.ExitStatus, alive bool) { ended <- exit{s, alive} }}
+		p := &Process{plan: plan, exited: func(s process.ExitStatus, alive bool) { ended <- exit{s, alive} }}
 		table.Lock()
 		table.starting[p] = true
 		table.Unlock()

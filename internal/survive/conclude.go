@@ -2,7 +2,6 @@ package survive
 
 import (
 	"syscall"
-	"time"
 
 	"holdfast/internal/launch"
 	"holdfast/internal/process"
@@ -32,7 +31,7 @@ func (f Fate) String() string {
 type Conclusion struct {
 	Fate
 	PID    int
-	Start  uint64             // of an Alive process
+	Start  uint64             // of an Alive process; 0: not known
 	Status process.ExitStatus // of an Ended one
 	Told   bool               // the end of an Alive one will be told, even if it is not there any more
 }
@@ -40,20 +39,15 @@ type Conclusion struct {
 // An Exit is an end that somebody else has waited for.
 type Exit struct {
 	PID    int
-	Start  uint64
+	Start  uint64 // 0: not known
 	Status syscall.WaitStatus
 }
 
-// forkTime is how far after the cell's note of a fork the process's start may lie, where its exact time
-// was not noted: the daemon died right then.
-const forkTime = 2 * time.Second
-
-// tick is the unit of start times: what the kernel shows to programs is in hundredths of a second.
-const tick = 10 * time.Millisecond
-
 // Conclude says what has become of e's process. look is launch.Look. told are ends that the
 // guard, which has that pid, has waited for meanwhile; it will tell of more, if they were its children.
-func Conclude(e *Entry, told []Exit, guard int, look func(pid int) (start uint64, ok bool)) Conclusion {
+//
+// Only a fact ends a process: one that can't be looked at now counts as alive, and who adopts it looks again.
+func Conclude(e *Entry, told []Exit, guard int, look func(pid int) (start uint64, err error)) Conclusion {
 	r, c := &e.Record, &e.Cell
 	forking := r.PID == 0 && (r.State == process.Starting && !r.Held || r.State == process.Stopping)
 	switch {
@@ -74,27 +68,18 @@ func Conclude(e *Entry, told []Exit, guard int, look func(pid int) (start uint64
 	if s, ok := c.Status(); ok {
 		return Conclusion{Fate: Ended, PID: pid, Status: s}
 	}
+	guarded := guard != 0 && (guard == int(c.Parent) || guard == int(c.Grandparent))
 	for _, x := range told {
-		if x.PID == pid && isOurs(c, x.Start) {
+		if x.PID == pid && (c.Is(x.Start) || x.Start == 0 && guarded) {
 			return Conclusion{Fate: Ended, PID: pid, Status: launch.ExitStatus(x.Status)}
 		}
 	}
-	guarded := guard != 0 && (guard == int(c.Parent) || guard == int(c.Grandparent))
-	if start, ok := look(pid); ok && isOurs(c, start) {
+	start, err := look(pid)
+	switch {
+	case err == nil && c.Is(start):
 		return Conclusion{Fate: Alive, PID: pid, Start: start, Told: guarded} // it may end this moment
-	}
-	if guarded {
-		return Conclusion{Fate: Alive, PID: pid, Start: c.Start, Told: true}
+	case guarded, err != nil && err != syscall.ESRCH:
+		return Conclusion{Fate: Alive, PID: pid, Start: c.Start, Told: guarded}
 	}
 	return lost
-}
-
-// isOurs tells whether a process with the cell's pid and this start time is the cell's.
-func isOurs(c *launch.Cell, start uint64) bool {
-	if c.Start != 0 {
-		return start == c.Start
-	}
-	at := time.Duration(start) * tick
-	begun := time.Duration(c.Begun)
-	return at >= begun-tick && at <= begun+forkTime
 }

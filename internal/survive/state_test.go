@@ -279,6 +279,7 @@ func TestConclude(t *testing.T) {
 	ended := cell
 	ended.Ended, ended.Code = 1, 3
 	unknown := process.ExitStatus{Unknown: true}
+	const unseen = ^uint64(0) // it can't be looked at
 	for _, row := range []struct {
 		name string
 		r    process.Record
@@ -296,6 +297,13 @@ func TestConclude(t *testing.T) {
 		{"its guard will tell how it ends, should that be this moment", running, guarded, nil, map[int]uint64{77: 1000},
 			Conclusion{Fate: Alive, PID: 77, Start: 1000, Told: true}},
 		{"it is gone and nobody saw it", running, cell, nil, nil, Conclusion{Fate: Ended, PID: 77, Status: unknown}},
+		{"it can't be looked at", running, cell, nil, map[int]uint64{77: unseen}, Conclusion{Fate: Alive, PID: 77, Start: 1000}},
+		{"a guarded one can't be looked at", running, guarded, nil, map[int]uint64{77: unseen}, Conclusion{Fate: Alive, PID: 77, Start: 1000, Told: true}},
+		{"forked, its start time not noted, and it can't be looked at", starting, unsure, nil, map[int]uint64{77: unseen}, Conclusion{Fate: Alive, PID: 77}},
+		{"the reaper noted its end, and it can't be looked at", running, ended, nil, map[int]uint64{77: unseen},
+			Conclusion{Fate: Ended, PID: 77, Status: process.ExitStatus{Code: 3}}},
+		{"the guard saw its end and not its start time", running, guarded, []Exit{{77, 0, 9}}, nil,
+			Conclusion{Fate: Ended, PID: 77, Status: process.ExitStatus{Signal: syscall.SIGKILL}}},
 		{"the reaper noted its end", running, ended, nil, nil, Conclusion{Fate: Ended, PID: 77, Status: process.ExitStatus{Code: 3}}},
 		{"the reaper noted its end and did not get to reap it", running, ended, nil, map[int]uint64{77: 1000},
 			Conclusion{Fate: Ended, PID: 77, Status: process.ExitStatus{Code: 3}}},
@@ -318,7 +326,16 @@ func TestConclude(t *testing.T) {
 		{"a cell of another spawn", running, launch.Cell{Spawn: 4, PID: 77, Start: 1000}, nil, map[int]uint64{77: 1000},
 			Conclusion{Fate: Ended, PID: 77, Status: unknown}},
 	} {
-		look := func(pid int) (uint64, bool) { s, ok := row.live[pid]; return s, ok }
+		look := func(pid int) (uint64, error) {
+			switch start, ok := row.live[pid]; {
+			case !ok:
+				return 0, syscall.ESRCH
+			case start == unseen:
+				return 0, &os.PathError{Op: "open", Err: syscall.EMFILE}
+			default:
+				return start, nil
+			}
+		}
 		got := Conclude(&Entry{Kept: Kept{Record: row.r}, Cell: row.c}, row.told, 5, look)
 		if got != row.want {
 			t.Errorf("%s: got %+v, want %+v", row.name, got, row.want)
@@ -354,7 +371,7 @@ func FuzzOpen(f *testing.F) {
 		}
 		defer s.Close()
 		for _, e := range s.Found() {
-			Conclude(&e, nil, 5, func(int) (uint64, bool) { return 5, true })
+			Conclude(&e, nil, 5, func(int) (uint64, error) { return 5, nil })
 		}
 		for _, e := range s.FoundEvents() {
 			s.EndEvent(e.Group, e.PoolSerial)
