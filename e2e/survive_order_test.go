@@ -28,6 +28,8 @@ serverurl=unix://%[1]s/s
 command=%[2]s/child notify READY=1 stay
 startsecs=0
 readiness=notify
+start_timeout_secs=2
+startretries=-1
 post_stop_command=/bin/sh -c 'echo $MAINPID >>%[1]s/ended'
 [program:migrate]
 command=/bin/sh -c 'sleep 0.02'
@@ -66,7 +68,9 @@ func TestOrderSurvives(t *testing.T) {
 		clients.Go(func() {
 			for ctx.Err() == nil {
 				name := names[rand.IntN(len(names))]
-				switch rand.IntN(4) {
+				switch rand.IntN(5) {
+				case 4:
+					m.ctlUntil(ctx, "upgrade")
 				case 0:
 					m.ctlUntil(ctx, "restart", name)
 				case 1:

@@ -32,7 +32,7 @@ type Inheritance struct {
 	// Stage has what was on its way to an event listener; -1: there is none. Sent tells that it was let go.
 	Stage   int
 	Sent    bool
-	Matched bool // a line of its output that was looked for was found
+	Matched bool // it has said that it is ready, by a line of its output that was looked for too
 	// Notify is the notification socket as it was held; -1: it was not.
 	Notify int
 	Guard  int // who tells, by launch.Ended, how its own children have ended

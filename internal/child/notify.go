@@ -302,6 +302,9 @@ func (r *run) adoptNotify(in *Inheritance, alive bool) *notifier {
 		r.m.opts.Log.Warn(fmt.Sprintf("adopted: '%s' can't notify any more, until it is started again: %v", r.p.Name, err))
 		return nil
 	}
+	if c := r.p.Health.Ready; c != nil && c.Kind == config.CheckNotify && !in.Matched {
+		r.m.opts.Log.Warn(fmt.Sprintf("adopted: if '%s' has said READY=1 while no supervisord was there, nobody has heard it; if it stays not ready, restart it", r.p.Name))
+	}
 	n := r.newNotifier(path, fd)
 	r.holdNotify(n)
 	return n

@@ -54,8 +54,7 @@ func (d *Daemon) openState() error {
 	if d.link == nil {
 		return nil
 	}
-	s, err := survive.Open(survive.PathFor(d.cfg.Supervisord.PidFile),
-		survive.Header{PID: d.pid(), Since: time.Now(), Config: d.path})
+	s, err := d.lockState()
 	var held *survive.HeldError
 	var version *survive.VersionError
 	if errors.As(err, &held) || errors.As(err, &version) {
@@ -94,6 +93,27 @@ func (d *Daemon) openState() error {
 	}
 	d.past, d.groups.list = p, slices.Clone(p.groups)
 	return nil
+}
+
+// orphanPatience is how long a start waits for a daemon whose guard has died: that one is about to end, or to put
+// another guard in its place, whose pid can be told.
+const orphanPatience = 2 * time.Second
+
+// lockState opens the state file, when nobody has it who is about to leave it.
+func (d *Daemon) lockState() (*survive.State, error) {
+	path := survive.PathFor(d.cfg.Supervisord.PidFile)
+	for end := time.Now().Add(orphanPatience); ; time.Sleep(10 * time.Millisecond) {
+		s, err := survive.Open(path, survive.Header{PID: d.pid(), Since: time.Now(), Config: d.path})
+		var held *survive.HeldError
+		if !errors.As(err, &held) || time.Now().After(end) {
+			return s, err
+		}
+		if pid := held.Header.PID; pid != d.pid() { // else it is the one whose place this one takes
+			if _, err := launch.Look(pid); !errors.Is(err, syscall.ESRCH) {
+				return nil, held
+			}
+		}
+	}
 }
 
 // closeState is for the end. One that is meant leaves nothing to be taken over; one by an error leaves it

@@ -330,7 +330,7 @@ func (g *guard) prove(d *daemon) bool {
 	if d.candidate == "" {
 		return true
 	}
-	fd, err := unix.Open(fmt.Sprintf("/proc/%d/exe", d.pid), unix.O_PATH|unix.O_CLOEXEC, 0)
+	fd, err := openHigh(fmt.Sprintf("/proc/%d/exe", d.pid))
 	if err != nil { // the daemon is gone, or there are too many open files
 		return false
 	}
@@ -343,6 +343,16 @@ func (g *guard) prove(d *daemon) bool {
 		g.candidate = ""
 	}
 	return true
+}
+
+// openHigh opens a file that is to be executed, above the numbers that a daemon's files get before that.
+func openHigh(path string) (int, error) {
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(fd)
+	return unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 16)
 }
 
 // release passes on the signals that were held.

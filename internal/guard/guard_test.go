@@ -757,3 +757,16 @@ func TestAFileThatIsNotThereDoesNotKeepTheDaemonFromItsGo(t *testing.T) {
 	}
 	ours.close()
 }
+
+// What a daemon is started from must not have the number of a file that the daemon is given: those are in their places
+// before it is executed.
+func TestTheProgramIsOutOfTheWay(t *testing.T) {
+	fd, err := openHigh("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if fd < 16 {
+		t.Errorf("got %d", fd)
+	}
+}
