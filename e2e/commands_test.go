@@ -130,17 +130,26 @@ func pidOf(ts *testscript.TestScript, neg bool, args []string) {
 
 // pidFrom is a number, or the file that holds it.
 func pidFrom(ts *testscript.TestScript, arg string) int {
+	pid, err := readPID(ts, arg)
+	ts.Check(err)
+	return pid
+}
+
+// readPID is pidFrom; a file that is not there is an error.
+func readPID(ts *testscript.TestScript, arg string) (int, error) {
 	pid, err := strconv.Atoi(arg)
 	if err != nil {
 		data, err := os.ReadFile(ts.MkAbs(arg))
-		ts.Check(err)
+		if err != nil {
+			return 0, err
+		}
 		pid, err = strconv.Atoi(strings.TrimSpace(string(data)))
 		ts.Check(err)
 	}
 	if pid <= 1 {
 		ts.Fatalf("pid %d", pid)
 	}
-	return pid
+	return pid, nil
 }
 
 // sendSignal SIGNAL PID|FILE: ! signal: there must be no such process.
@@ -160,12 +169,9 @@ func waitGone(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: waitgone PID|FILE")
 	}
-	if _, err := strconv.Atoi(args[0]); err != nil {
-		if _, err := os.Stat(ts.MkAbs(args[0])); err != nil {
-			return
-		}
+	if pid, err := readPID(ts, args[0]); err == nil {
+		awaitEnd(ts, pid)
 	}
-	awaitEnd(ts, pidFrom(ts, args[0]))
 }
 
 // repeat N FILE TEXT: write TEXT N times into FILE, {6} being the number in six digits.
