@@ -90,9 +90,13 @@ func TestOrderSurvives(t *testing.T) {
 	}
 	stop()
 	clients.Wait() // one may have waited for a program that the other has stopped
-	m.ctl("start", "db", "migrate", "api", "web")
 	up := regexp.MustCompile(`(?m)^(db|api|web) +RUNNING`)
 	await(t, "all to be up", func() int {
+		for _, name := range names { // a stop may be under way, and who waits for that one waits
+			short, cancel := context.WithTimeout(t.Context(), time.Second)
+			m.ctlUntil(short, "start", name)
+			cancel()
+		}
 		if len(up.FindAllString(m.ctl("status"), -1)) == 3 {
 			return 1
 		}
