@@ -68,9 +68,7 @@ func TestOrderSurvives(t *testing.T) {
 		clients.Go(func() {
 			for ctx.Err() == nil {
 				name := names[rand.IntN(len(names))]
-				switch rand.IntN(5) {
-				case 4:
-					m.ctlUntil(ctx, "upgrade")
+				switch rand.IntN(4) {
 				case 0:
 					m.ctlUntil(ctx, "restart", name)
 				case 1:
