@@ -555,6 +555,8 @@ func (sc *scene) program(args []string) {
 			p.AutoRestart = map[string]config.AutoRestart{"true": config.RestartAlways, "false": config.RestartNever}[v]
 		case "restartsecs":
 			p.Patience.RestartSecs, p.Patience.MaxDelaySecs, p.Patience.ResetSecs = n, 60, 120
+		case "startlimit": // within 600 seconds
+			p.Patience.LimitBurst, p.Patience.LimitSecs = n, 600
 		case "fatalretrysecs":
 			p.Patience.FatalRetrySecs = n
 		case "depends", "requires": // on "x", "x(running)", "g:x"
