@@ -43,7 +43,7 @@ func looksFor(b *testing.B, r *os.File, path, pattern string) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	<-Start(r, s, "web", log, Look{Match: re.Match}).Done()
+	<-Start(fdOf(r), s, "web", log, Look{Match: re.Match}).Done()
 }
 
 func cpu(who int) time.Duration {
@@ -66,14 +66,14 @@ func BenchmarkLines(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			<-Start(r, s, "web", log, Look{}).Done()
+			<-Start(fdOf(r), s, "web", log, Look{}).Done()
 		}},
 		{"copy", func(r *os.File, path string) {
 			s, err := NewLogs(log).Open(config.Log{File: path})
 			if err != nil {
 				b.Fatal(err)
 			}
-			o := newOutput(r, s, "web", log)
+			o := newOutput(fdOf(r), s, "web", log)
 			o.copying = true
 			o.run()
 		}},
@@ -82,7 +82,7 @@ func BenchmarkLines(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			<-Start(r, s, "web", log, Look{CaptureMaxBytes: 1 << 20}).Done()
+			<-Start(fdOf(r), s, "web", log, Look{CaptureMaxBytes: 1 << 20}).Done()
 		}},
 		{"look for a line", func(r *os.File, path string) { looksFor(b, r, path, "ready") }},
 		{"look for the first line", func(r *os.File, path string) { looksFor(b, r, path, "x") }},
@@ -91,7 +91,7 @@ func BenchmarkLines(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			o := newOutput(r, s, "web", log)
+			o := newOutput(fdOf(r), s, "web", log)
 			looking(Look{CaptureMaxBytes: 1 << 20})(o)
 			o.view.reads = true
 			o.run()
@@ -101,7 +101,7 @@ func BenchmarkLines(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			<-Start(r, s, "web", log, Look{StripANSI: true, CaptureMaxBytes: 1 << 20}).Done()
+			<-Start(fdOf(r), s, "web", log, Look{StripANSI: true, CaptureMaxBytes: 1 << 20}).Done()
 		}},
 		{"plain read and write", func(r *os.File, path string) {
 			f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
@@ -169,7 +169,7 @@ func BenchmarkLag(b *testing.B) {
 				b.Fatal(err)
 			}
 			r, w, _ := os.Pipe()
-			o := Start(r, s, "web", log, Look{})
+			o := Start(fdOf(r), s, "web", log, Look{})
 			var sum, most time.Duration
 			line := make([]byte, benchLine)
 			for b.Loop() {
@@ -211,7 +211,7 @@ func BenchmarkIdle(b *testing.B) {
 			if err != nil {
 				b.Skip(err)
 			}
-			o := Start(r, s, "web", log, Look{})
+			o := Start(fdOf(r), s, "web", log, Look{})
 			w.WriteString("hello\n")
 			o.Drain()
 			outputs, pipes = append(outputs, o), append(pipes, w)

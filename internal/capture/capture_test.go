@@ -164,7 +164,7 @@ func (k *rig) start(cfg config.Log, more ...func(*Output)) (*Output, *os.File) {
 	if err != nil {
 		k.Fatal(err)
 	}
-	o := newOutput(r, s, "web", k.log)
+	o := newOutput(fdOf(r), s, "web", k.log)
 	for _, f := range more {
 		f(o)
 	}
@@ -175,6 +175,16 @@ func (k *rig) start(cfg config.Log, more ...func(*Output)) (*Output, *os.File) {
 		k.ended(o)
 	})
 	return o, w
+}
+
+// fdOf is r as Start takes it: nothing else knows of it.
+func fdOf(r *os.File) int {
+	fd, err := unix.FcntlInt(r.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		panic(err)
+	}
+	r.Close()
+	return fd
 }
 
 func (k *rig) ended(o *Output) {

@@ -31,7 +31,7 @@ func killable(r, comm *os.File, path string, looks bool) *Output {
 		look = Look{CaptureMaxBytes: 1 << 20, Chunk: func([]byte) {}, Syslog: func(string) {}, Comm: func(data []byte) { comm.Write(data) },
 			Match: func([]byte) bool { return false }}
 	}
-	return Start(r, s, "web", slog.Default(), look)
+	return Start(fdOf(r), s, "web", slog.Default(), look)
 }
 
 // childKillable is a daemon with such an output, of descriptor 3 and with 4 as comm.

@@ -55,7 +55,7 @@ func TestLeave(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				o := newOutput(r, s, "web", k.log)
+				o := newOutput(fdOf(r), s, "web", k.log)
 				way.how(o)
 				go o.run()
 				if over {

@@ -141,7 +141,7 @@ func TestALineIsWholeForTheNextOne(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return Start(r, s, "web", k.log, l)
+		return Start(fdOf(r), s, "web", k.log, l)
 	}
 	look, n, lines := lookFor("^ready to serve$")
 	o := start(r, look)

@@ -3,7 +3,6 @@ package capture
 import (
 	"io"
 	"log/slog"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,9 +31,8 @@ const (
 
 // An Output is one pipe on its way into one log file.
 type Output struct {
-	r    *os.File // nil, or what fd is from
-	fd   int      // the pipe
-	size int      // of the pipe
+	fd   int // the pipe
+	size int // of the pipe
 	s    *Sink
 	name string
 	log  *slog.Logger
@@ -73,13 +71,13 @@ type Output struct {
 	lost      int64         // bytes that were discarded
 }
 
-// Start begins to copy r to s. It owns both from now on. r must be the reading end of a pipe and
-// have its final size. The name is what the log calls the output. The bytes go unseen if look is
-// zero.
+// Start begins to copy pipe to s. It owns both from now on. pipe must be the reading end of a pipe, of
+// which nobody else in this process knows, and have its final size. The name is what the log calls the
+// output. The bytes go unseen if look is zero.
 //
 // It goes on until the pipe has no more writers or Close is called.
-func Start(r *os.File, s *Sink, name string, log *slog.Logger, look Look) *Output {
-	o := newOutput(r, s, name, log)
+func Start(pipe int, s *Sink, name string, log *slog.Logger, look Look) *Output {
+	o := newOutput(pipe, s, name, log)
 	if look.wanted() {
 		o.view = newView(look)
 	}
@@ -87,43 +85,19 @@ func Start(r *os.File, s *Sink, name string, log *slog.Logger, look Look) *Outpu
 	return o
 }
 
-func newOutput(r *os.File, s *Sink, name string, log *slog.Logger) *Output {
+func newOutput(pipe int, s *Sink, name string, log *slog.Logger) *Output {
 	return &Output{
-		r: r, s: s, name: name, log: log, fd: -1,
+		fd: pipe, s: s, name: name, log: log,
 		kick: make(chan struct{}, 1),
 		done: make(chan struct{}),
 	}
 }
 
-// open takes the pipe out of r. The runtime's poller watches r if it is non-blocking, and has to be
-// kept from it.
+// open makes the pipe ready to be read.
 func (o *Output) open() error {
-	raw, err := o.r.SyscallConn()
+	err := unix.SetNonblock(o.fd, true)
 	if err != nil {
 		return err
-	}
-	flags := 0
-	if err := raw.Control(func(f uintptr) {
-		o.fd = int(f)
-		flags, err = unix.FcntlInt(f, unix.F_GETFL, 0)
-	}); err != nil {
-		return err
-	}
-	if err != nil {
-		return err
-	}
-	if flags&unix.O_NONBLOCK == 0 {
-		_, err = unix.FcntlInt(uintptr(o.fd), unix.F_SETFL, flags|unix.O_NONBLOCK)
-		if err != nil {
-			return err
-		}
-	} else {
-		// With no more descriptors to be had it stays watched twice, which works as well.
-		if fd, err := unix.FcntlInt(uintptr(o.fd), unix.F_DUPFD_CLOEXEC, 3); err == nil {
-			o.fd = fd
-			o.r.Close()
-			o.r = nil
-		}
 	}
 	o.size = pipeSize(o.fd)
 	if o.view != nil && !o.view.reads {
@@ -361,11 +335,7 @@ func (o *Output) finish() {
 	if o.poll != nil {
 		o.poll.remove(o)
 	}
-	if o.r != nil {
-		o.r.Close()
-	} else {
-		unix.Close(o.fd)
-	}
+	unix.Close(o.fd)
 	if err := o.s.Close(); err != nil {
 		o.say(slog.LevelError, "cannot close its log: "+err.Error())
 	}

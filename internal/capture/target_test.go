@@ -142,7 +142,7 @@ func childToStdout(path string) {
 		os.Exit(1)
 	}
 	r, w, _ := os.Pipe()
-	o := Start(r, s, "web", slog.Default(), Look{})
+	o := Start(fdOf(r), s, "web", slog.Default(), Look{})
 	for i := range 3 {
 		fmt.Fprintf(w, "line %d\n", i)
 		o.Drain()

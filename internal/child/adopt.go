@@ -3,7 +3,7 @@ package child
 import (
 	"errors"
 	"fmt"
-	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -131,7 +131,7 @@ func (r *run) adopt(in *Inheritance, proc *launch.Process, pidfdHeld bool, err e
 		f, err = inheritedFiles(r.m.logs, r.p, in)
 		return err
 	})
-	f.stdin, err = r.stdin.fd, errors.Join(err, ferr)
+	f.ends[0], err = r.stdin.fd, errors.Join(err, ferr)
 	if err != nil && r.m.isClosing() { // the next daemon finds all as this one has
 		close(r.settled)
 		return
@@ -324,7 +324,7 @@ func (in *Inheritance) closeFiles() {
 // inheritedFiles opens the logs and the pipes of the outputs of a process that runs. With an error it gives what
 // there is; nothing, and it can be called again, if that is a shortage.
 func inheritedFiles(logs *capture.Logs, p *config.Process, in *Inheritance) (f *files, err error) {
-	f = &files{child: noFiles, stdin: -1, stage: -1}
+	f = &files{child: noFiles, ends: noFiles, stage: -1}
 	ends := in.Files
 	if !in.held() {
 		for i := range ends {
@@ -346,8 +346,7 @@ func inheritedFiles(logs *capture.Logs, p *config.Process, in *Inheritance) (f *
 	for i := 1; i <= 2; i++ {
 		switch {
 		case sinks[i] != nil && !short:
-			f.sinks = append(f.sinks, sinks[i])
-			f.outputs = append(f.outputs, os.NewFile(uintptr(ends[i]), stdName(i)))
+			f.sinks[i], f.ends[i] = sinks[i], ends[i]
 			continue
 		case sinks[i] != nil:
 			sinks[i].Close()
@@ -401,16 +400,12 @@ func openOf(pid, fd int, inode uint64) (int, error) {
 	if err != nil {
 		return -1, fmt.Errorf("%s: %w", name, err)
 	}
-	var lim unix.Rlimit
-	if unix.Getrlimit(unix.RLIMIT_NOFILE, &lim) == nil && uint64(end)+keptFree >= lim.Cur {
+	if isAmongTheLast(end) {
 		unix.Close(end)
 		return -1, fmt.Errorf("%s: %w", name, unix.EMFILE)
 	}
 	return end, nil
 }
-
-// keptFree is how many files a takeover leaves to others: whoever is to cure a shortage must get through.
-const keptFree = 8
 
 func stdName(fd int) string { return []string{"stdin", "stdout", "stderr"}[fd] }
 
@@ -441,14 +436,7 @@ func (r *run) hold(f *files, cell *launch.Cell, more ...int) {
 	if r.m.opts.Hold == nil {
 		return
 	}
-	fds := []int{}
-	if f.stdin >= 0 {
-		fds = append(fds, f.stdin)
-	}
-	for _, o := range f.outputs {
-		fds = append(fds, int(o.Fd()))
-	}
-	fds = append(fds, more...)
+	fds := slices.DeleteFunc(slices.Concat(f.ends[:], more), func(fd int) bool { return fd < 0 })
 	r.m.opts.Hold(SpawnKey(r.p, r.spawn), fds...)
 	if f.stage >= 0 {
 		r.holdStage(f.stage)

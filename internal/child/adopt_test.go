@@ -87,11 +87,17 @@ func TestAHeldPidfdTellsAnEndThatNobodyKnows(t *testing.T) {
 // noMoreFiles makes each open fail with EMFILE until more is called.
 func noMoreFiles(t *testing.T) (more func()) {
 	t.Helper()
+	return fewFiles(t, 3)
+}
+
+// fewFiles lets files be opened only below a number, until more is called.
+func fewFiles(t *testing.T, number uint64) (more func()) {
+	t.Helper()
 	var lim unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &lim); err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: lim.Max}); err != nil {
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: number, Max: lim.Max}); err != nil {
 		t.Fatal(err)
 	}
 	more = sync.OnceFunc(func() {
@@ -179,6 +185,57 @@ func TestAShortageOfFilesEndsNothing(t *testing.T) {
 		if log.count(waits) != 1 {
 			t.Error("it is said more than once")
 		}
+	}
+}
+
+// The last files are not for processes.
+func TestAStartLeavesTheLastFiles(t *testing.T) {
+	k := newRig(t)
+	p := k.program("wait")
+	free, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unix.Close(free)
+	more := fewFiles(t, uint64(free)+10)
+	if e, ok := k.fact(k.spawn(p), 0).(process.SpawnFailed); !ok || e.Err != "too many open files to spawn 'web'" {
+		t.Errorf("got %#v", e)
+	}
+	more()
+	k.spawned(k.spawn(p))
+}
+
+// A process that has put another file in the place of its stdout keeps its stderr, which is not taken for the other.
+func TestStderrIsFollowedWithoutStdout(t *testing.T) {
+	cell := new(launch.Cell)
+	k := newRigWith(t, func(o *Options) { o.Cell = func(*config.Process) (*launch.Cell, error) { return cell, nil } })
+	p := k.program("sh")
+	p.Stdout.EventsEnabled, p.Stderr.EventsEnabled = true, true
+	sign := filepath.Join(k.dir, "sign")
+	p.Command = `/bin/sh -c "exec >/dev/null; echo closed >&2; until [ -e ` + sign + ` ]; do sleep 0.01; done; echo words >&2"`
+	spawn := k.spawn(p)
+	k.eventually("stdout is closed", func() bool { return k.read("err.log") == "closed\n" })
+	n, log := k.afterBoth(cell, spawn)
+	var mu sync.Mutex
+	var seen []Output
+	n.Manager.opts.Output = func(_ uint64, o Output) {
+		mu.Lock()
+		defer mu.Unlock()
+		seen = append(seen, Output{Stderr: o.Stderr, Data: bytes.Clone(o.Data)})
+	}
+	n.Adopt(p, spawn)
+	n.eventually("it is taken over", func() bool { return log.count("it has closed its stdout") == 1 })
+	if err := os.WriteFile(sign, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	n.fact(spawn, 0) // its end
+	mu.Lock()
+	defer mu.Unlock()
+	if len(seen) != 1 || !seen[0].Stderr || string(seen[0].Data) != "words\n" {
+		t.Errorf("seen %+v", seen)
+	}
+	if out, err := n.read("out.log"), n.read("err.log"); out != "" || err != "closed\nwords\n" {
+		t.Errorf("logged %q and %q", out, err)
 	}
 }
 

@@ -17,8 +17,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/sys/unix"
-
 	"holdfast/internal/config"
 	"holdfast/internal/launch"
 	"holdfast/internal/process"
@@ -246,17 +244,9 @@ func TestSaid(t *testing.T) {
 func TestACommandThatWeCannotRun(t *testing.T) {
 	k := newRig(t)
 	p := k.program("wait")
-	var lim unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &lim); err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: lim.Max}); err != nil {
-		t.Fatal(err)
-	}
+	more := noMoreFiles(t)
 	err := k.Command(t.Context(), p, Command{Name: "hook", Line: "true", Timeout: bound})
-	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &lim); err != nil {
-		t.Fatal(err)
-	}
+	more()
 	var unable *Unable
 	if !errors.As(err, &unable) || err.Error() != "cannot make a pipe: too many open files" {
 		t.Errorf("got %v", err)

@@ -125,17 +125,9 @@ func TestSpawnFailures(t *testing.T) {
 func TestTooManyOpenFiles(t *testing.T) {
 	k := newRig(t)
 	p := k.program("wait")
-	var lim unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &lim); err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: lim.Max}); err != nil {
-		t.Fatal(err)
-	}
+	more := noMoreFiles(t)
 	got := k.fact(k.spawn(p), 0)
-	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &lim); err != nil {
-		t.Fatal(err)
-	}
+	more()
 	if want := (process.SpawnFailed{Err: "too many open files to spawn 'web'"}); got != want {
 		t.Errorf("got %#v", got)
 	}

@@ -3,7 +3,7 @@ package child
 import (
 	"context"
 	"errors"
-	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -89,12 +89,16 @@ const preStartName = "pre_start_command"
 // connect begins to carry what comes through the pipes.
 func (r *run) connect(f *files) {
 	if r.stdin == nil {
-		r.stdin = r.newStdin(f.stdin, f.stage)
+		r.stdin = r.newStdin(f.ends[0], f.stage)
 	}
-	r.sinks, r.notify = f.sinks, f.notify
+	r.notify = f.notify
 	for i, s := range f.sinks {
-		look := r.look([]config.Log{r.p.Stdout, r.p.Stderr}[i], i == 1)
-		r.outputs = append(r.outputs, capture.Start(f.outputs[i], s, "'"+r.p.Name+"' "+f.outputs[i].Name(), r.m.opts.Log, look))
+		if s == nil {
+			continue
+		}
+		look := r.look([3]config.Log{1: r.p.Stdout, 2: r.p.Stderr}[i], i == 2)
+		r.sinks = append(r.sinks, s)
+		r.outputs = append(r.outputs, capture.Start(f.ends[i], s, "'"+r.p.Name+"' "+stdName(i), r.m.opts.Log, look))
 	}
 }
 
@@ -255,35 +259,32 @@ func (r *run) tellSurvivors() bool {
 
 // files are what one spawn opens.
 type files struct {
-	child   [3]int     // the child's 0, 1 and 2
-	stdin   int        // our end of the pipes
-	stage   int        // an event listener's
-	outputs []*os.File // stdout, then stderr if it is not redirected
-	sinks   []*capture.Sink
-	notify  *notifier // nil: it has none
+	child  [3]int           // the child's 0, 1 and 2
+	ends   [3]int           // our ends of their pipes; -1: there is none
+	sinks  [3]*capture.Sink // where what comes through them goes; nil: there is none
+	stage  int              // an event listener's
+	notify *notifier        // nil: it has none
 }
 
 // openFiles opens the logs and pipes of p. With an error nothing is left open.
 func openFiles(logs *capture.Logs, p *config.Process) (f *files, err error) {
-	f = &files{child: [3]int{-1, -1, -1}, stdin: -1, stage: -1}
+	f = &files{child: noFiles, ends: noFiles, stage: -1}
 	defer func() {
 		if err != nil {
 			f.close()
 		}
 	}()
-	outputs := []config.Log{p.Stdout, p.Stderr}
+	outputs := []config.Log{1: p.Stdout, 2: p.Stderr}
 	if p.RedirectStderr {
-		outputs = outputs[:1]
+		outputs = outputs[:2]
 	}
-	for _, cfg := range outputs {
-		s, err := logs.Open(cfg)
-		if err != nil {
+	for i := 1; i < len(outputs); i++ {
+		if f.sinks[i], err = logs.Open(outputs[i]); err != nil {
 			return f, err
 		}
-		f.sinks = append(f.sinks, s)
 	}
 	if p.FastCGI == nil { // else its stdin is the socket
-		if f.stdin, f.child[0], err = openPipe(1); err != nil {
+		if f.ends[0], f.child[0], err = openPipe(1); err != nil {
 			return f, err
 		}
 	}
@@ -292,19 +293,27 @@ func openFiles(logs *capture.Logs, p *config.Process) (f *files, err error) {
 			return f, err
 		}
 	}
-	for i, name := range []string{"stdout", "stderr"}[:len(outputs)] {
-		r, fd, err := openPipe(0)
-		if err != nil {
+	for i := 1; i < len(outputs); i++ {
+		if f.ends[i], f.child[i], err = openPipe(0); err != nil {
 			return f, err
 		}
-		capture.SetPipeSize(fd)
-		f.outputs = append(f.outputs, os.NewFile(uintptr(r), name))
-		f.child[i+1] = fd
+		capture.SetPipeSize(f.child[i])
+	}
+	if slices.ContainsFunc(f.ends[:], isAmongTheLast) {
+		return f, unix.EMFILE
 	}
 	if p.RedirectStderr {
 		f.child[2] = f.child[1]
 	}
 	return f, nil
+}
+
+// isAmongTheLast tells whether a file of this number is one of the last that can be open. These are not for
+// processes: whoever is to cure a shortage must get through, and a process be looked at before it is signalled.
+func isAmongTheLast(fd int) bool {
+	const kept = 8
+	var lim unix.Rlimit
+	return fd >= 0 && unix.Getrlimit(unix.RLIMIT_NOFILE, &lim) == nil && uint64(fd)+kept >= lim.Cur
 }
 
 // openPipe makes a pipe of which our end is the one of the number given (0 reads, 1 writes), and the
@@ -346,18 +355,16 @@ func (f *files) closeChild() {
 // close closes everything.
 func (f *files) close() {
 	f.closeChild()
-	if f.stdin >= 0 {
-		unix.Close(f.stdin)
-	}
-	if f.stage >= 0 {
-		unix.Close(f.stage)
+	for _, fd := range append(f.ends[:], f.stage) {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
 	}
 	f.notify.end()
-	for _, o := range f.outputs {
-		o.Close()
-	}
 	for _, s := range f.sinks {
-		s.Close()
+		if s != nil {
+			s.Close()
+		}
 	}
 }
 
