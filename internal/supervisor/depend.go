@@ -204,7 +204,7 @@ func (s *Supervisor) waitsFor(p *proc, now time.Time) string {
 		}
 		return ""
 	case p.postStop != 0:
-		return "waiting for its post_stop_command"
+		return p.lastCommand()
 	}
 	d := s.firstMissing(p)
 	if d == nil {
@@ -215,6 +215,14 @@ func (s *Supervisor) waitsFor(p *proc, now time.Time) string {
 		why = s.whyMissing(q, d, now)
 	}
 	return "waiting for " + s.nameOf(d) + " (" + why + ")"
+}
+
+// lastCommand says what the next start of p waits for while postStop is set.
+func (p *proc) lastCommand() string {
+	if p.stopRuns {
+		return "waiting for its stop_command"
+	}
+	return "waiting for its post_stop_command"
 }
 
 // nameOf is what operators call the one that d is about.
@@ -234,7 +242,7 @@ func (s *Supervisor) whyMissing(p *proc, d *config.Dependency, now time.Time) st
 		}
 	case p.record.Held && state == process.Starting:
 		if p.postStop != 0 {
-			return "waiting for its post_stop_command"
+			return p.lastCommand()
 		}
 		if next := s.firstMissing(p); next != nil { // what that waits for stands with it: the way to the end may be long
 			return "waiting for " + s.nameOf(next)

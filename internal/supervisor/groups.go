@@ -139,7 +139,7 @@ func program(c *config.Process) process.Program {
 		KillAsGroup:  c.KillAsGroup,
 		StopMore:     stopMore,
 		EndsWhen:     process.EndsWhen(c.ExitSupervisorWhen),
-		Gated:        len(c.DependsOn) > 0 || c.Hooks.PostStop != "",
+		Gated:        len(c.DependsOn) > 0 || c.Hooks.Stop != "" || c.Hooks.PostStop != "",
 		OneShot:      c.OneShot,
 		StopCommand:  c.Hooks.Stop != "",
 		StartBound:   c.Health.StartTimeoutSecs > 0,

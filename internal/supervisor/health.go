@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"holdfast/internal/config"
+	"holdfast/internal/dlog"
 	"holdfast/internal/event"
 	"holdfast/internal/health"
 	"holdfast/internal/process"
@@ -150,28 +151,39 @@ func (s *Supervisor) postHealth(spawn uint64, e health.Event) {
 
 // stopCommand runs the stop command of p. Its outcome counts while it is waited for.
 func (s *Supervisor) stopCommand(p *proc) {
-	spawn := p.record.Spawn
+	p.stopRuns = true
 	s.Hands.StopCommand(p.config, p.mainPID(), func(err error) {
 		s.mail.put(func() {
-			if p.record.Spawn == spawn && p.record.Commanded {
+			p.stopRuns = false
+			switch {
+			case p.record.Commanded:
 				s.step(p, process.StopCommandDone{Err: text(err)})
 				s.commit()
+			case p.postStop != 0: // its process was faster
+				if err != nil {
+					s.log(dlog.Warn, p.config.Name+" stop_command: "+err.Error())
+				}
+				s.commit()
+				s.runPostStop(p)
 			}
 		})
 	})
 }
 
-// runPostStop runs the command that follows the end of p's process.
+// runPostStop runs the command that follows the end of p's process, if there is one.
 func (s *Supervisor) runPostStop(p *proc) {
-	s.Hands.PostStop(p.config, p.postStop, func(error) { // it is in the log
-		s.mail.put(func() {
-			p.postStop = 0
-			s.unsettled = true
-			s.keep(p, process.Kill{})
-			p.tellWaiters(p.record.State)
-			s.commit()
-		})
-	})
+	over := func() {
+		p.postStop = 0
+		s.unsettled = true
+		s.keep(p, process.Kill{})
+		p.tellWaiters(p.record.State)
+		s.commit()
+	}
+	if p.config.Hooks.PostStop == "" {
+		s.mail.put(over)
+		return
+	}
+	s.Hands.PostStop(p.config, p.postStop, func(error) { s.mail.put(over) }) // an error is in the log
 }
 
 func text(err error) string {

@@ -110,7 +110,7 @@ type Kept struct {
 	Kill   process.Kill // about to be sent; zero: nothing
 	// AutoStart: it is about to be started, as its group has just come.
 	AutoStart bool
-	// PostStop: the command after the end of this process is under way; 0: none is.
+	// PostStop: the commands around the end of this process are under way, and it has ended; 0: none is.
 	PostStop int
 	Health   health.Kept
 
@@ -175,8 +175,9 @@ type proc struct {
 	health     health.Record
 	checks     *health.Program // nil: there is nothing to be found out about it
 	needs      []config.Dependency
-	// postStop is the main process of the life after which a command is under way; 0: none is. No start goes on
-	// before it is over.
+	stopRuns   bool // its stop command does
+	// postStop is the main process of the life whose last commands are under way: the stop command, if the process was
+	// faster, then what comes after the end; 0: none is. No start goes on before they are over.
 	postStop int
 	index    int  // in deadlines; -1: not there
 	removed  bool // its group is gone; a caller may still hold it
@@ -283,7 +284,7 @@ func (s *Supervisor) step(p *proc, e process.Event) {
 	before := p.record
 	p.record = r
 	s.unsettled = true
-	if before.PID != 0 && r.PID == 0 && p.config.Hooks.PostStop != "" {
+	if before.PID != 0 && r.PID == 0 && (p.stopRuns || p.config.Hooks.PostStop != "") {
 		p.postStop = cmp.Or(p.health.MainPID, before.PID)
 	}
 	var end *process.EndSupervisor
@@ -324,7 +325,7 @@ func (s *Supervisor) step(p *proc, e process.Event) {
 		s.setMood(MoodShutdown)
 	}
 	s.commit()
-	if p.postStop != 0 && before.PID != 0 && r.PID == 0 {
+	if p.postStop != 0 && before.PID != 0 && r.PID == 0 && !p.stopRuns {
 		s.runPostStop(p)
 	}
 	p.tellWaiters(p.record.State)

@@ -154,7 +154,7 @@ type Kept struct {
 	Record    process.Record
 	Signal    Signal // was about to be sent
 	AutoStart bool   // was about to be started, as its group had just come
-	PostStop  int    // the command after the end of this process was under way
+	PostStop  int    // the commands around the end of this process were under way, and it had ended
 	Health    health.Kept
 	Listener  *Listener // nil unless it is one
 }
