@@ -319,7 +319,7 @@ func (d *Daemon) handler(cfg *config.Config, listeners []*httpd.Listener) http.H
 	for _, i := range cfg.RPCInterfaces {
 		namespaces = append(namespaces, i.Name)
 	}
-	face := faceOf{d, listeners}
+	face := faceOf{d, d.log, listeners}
 	calls := rpc.New(d.sup, face, rpc.Options{Namespaces: namespaces, Log: d.log.Logger()})
 	pages := web.New(d.sup, face)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -333,14 +333,16 @@ func (d *Daemon) handler(cfg *config.Config, listeners []*httpd.Listener) http.H
 
 // faceOf answers the faces what is the daemon's to know.
 type faceOf struct {
-	d         *Daemon
-	listeners []*httpd.Listener // of this round
+	d *Daemon
+	// Of this round: a caller may be at it when the next has begun.
+	log       *dlog.Log
+	listeners []*httpd.Listener
 }
 
 func (f faceOf) Version() string     { return Version }
 func (f faceOf) PID() int            { return f.d.pid() }
-func (f faceOf) MainLog() string     { return f.d.log.Path() }
-func (f faceOf) ClearMainLog() error { return f.d.log.Clear() }
+func (f faceOf) MainLog() string     { return f.log.Path() }
+func (f faceOf) ClearMainLog() error { return f.log.Clear() }
 
 // MainProcesses is for the API (rpc.Daemon).
 func (f faceOf) MainProcesses(infos []supervisor.Info) []rpc.MainProcess {
