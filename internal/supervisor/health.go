@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -132,7 +133,7 @@ func (s *Supervisor) judgeAndCommit(p *proc, e health.Event) {
 }
 
 func (p *proc) healthEvent(e event.ProcessHealth) event.ProcessHealth {
-	e.Name, e.Group, e.PID = p.config.Name, p.group.config.Name, p.record.PID
+	e.Name, e.Group, e.PID = p.config.Name, p.group.config.Name, cmp.Or(p.record.PID, p.lastPID)
 	return e
 }
 

@@ -172,6 +172,7 @@ type proc struct {
 	staged    bool // the hands keep the event that it was given last
 	// stopReport is when the log next says that somebody waits for its stop; zero: nobody does.
 	stopReport time.Time
+	lastPID    int // of the process that there was before the last step
 	health     health.Record
 	checks     *health.Program // nil: there is nothing to be found out about it
 	needs      []config.Dependency
@@ -284,6 +285,9 @@ func (s *Supervisor) step(p *proc, e process.Event) {
 	before := p.record
 	p.record = r
 	s.unsettled = true
+	if before.PID != 0 {
+		p.lastPID = before.PID
+	}
 	if before.PID != 0 && r.PID == 0 && (p.stopRuns || p.config.Hooks.PostStop != "") {
 		p.postStop = cmp.Or(p.health.MainPID, before.PID)
 	}
