@@ -310,6 +310,8 @@ func openFiles(logs *capture.Logs, p *config.Process) (f *files, err error) {
 
 // isAmongTheLast tells whether a file of this number is one of the last that can be open. These are not for
 // processes: whoever is to cure a shortage must get through, and a process be looked at before it is signalled.
+//
+// Differs: the original takes what there is.
 func isAmongTheLast(fd int) bool {
 	const kept = 8
 	var lim unix.Rlimit
