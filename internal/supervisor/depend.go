@@ -30,11 +30,29 @@ func (s *Supervisor) join(p *proc) {
 		// The configuration that was read last has none: it is one with what is active from before.
 		s.log(dlog.Warn, fmt.Sprintf("%s is started without waiting for others, until supervisorctl update: what is active depends on itself: %s",
 			p.namespec(), strings.Join(path, " -> ")))
-		p.needs = nil
+		p.needs = nil // until rejoin
 	}
+	s.depends(p)
+}
+
+// depends makes p known to those that it depends on.
+func (s *Supervisor) depends(p *proc) {
 	for _, d := range p.needs {
 		s.dependents[memberOf(d)] = append(s.dependents[memberOf(d)], p)
 	}
+}
+
+// rejoin has p depend on others again if that was a circle, and is none any more.
+func (s *Supervisor) rejoin(p *proc) {
+	if p.removed || len(p.needs) == len(p.config.DependsOn) {
+		return
+	}
+	p.needs = p.config.DependsOn
+	if s.circle(p) != nil {
+		p.needs = nil
+		return
+	}
+	s.depends(p)
 }
 
 // circle is the way from p back to it, or nil.
@@ -76,6 +94,7 @@ func (s *Supervisor) leaves(p *proc) {
 			delete(s.dependents, memberOf(d))
 		}
 	}
+	s.each(s.rejoin)
 }
 
 // isNeeded tells whether a process depends on p. The stop of such a one is held until it is settled.
