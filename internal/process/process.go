@@ -163,6 +163,12 @@ type Record struct {
 	Stopped  time.Time // last end; zero: never
 }
 
+// IsWanted tells whether the process is up, or is to be up again without anybody's asking: in STOPPING, too, if
+// nobody has asked for that.
+func (r *Record) IsWanted() bool {
+	return r.State.IsRunning() || r.State == Stopping && (r.Again || r.Unwell != Well)
+}
+
 // Unwell says why a process is being stopped.
 type Unwell int
 

@@ -185,7 +185,7 @@ func (s *Supervisor) RemoveGroup(ctx context.Context, name string) error {
 
 // awaitPostStops returns when the commands are over that follow the ends of the processes of a group.
 func (s *Supervisor) awaitPostStops(ctx context.Context, name string) error {
-	stopping, err := s.inGroup(name, process.State.IsStopped)
+	stopping, err := s.inGroup(name, func(r *process.Record) bool { return r.State.IsStopped() })
 	if err != nil {
 		return err
 	}
@@ -252,7 +252,7 @@ func (s *Supervisor) clear(spawn uint64, name string) error {
 
 // ClearAllLogs does what ClearLogs does, for every process.
 func (s *Supervisor) ClearAllLogs(context.Context) ([]Result, error) {
-	targets, err := s.inGroup("", func(process.State) bool { return true })
+	targets, err := s.inGroup("", func(*process.Record) bool { return true })
 	if err != nil {
 		return nil, err
 	}

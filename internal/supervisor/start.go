@@ -31,7 +31,7 @@ func (s *Supervisor) StartProcess(ctx context.Context, name string, wait bool) e
 
 // StartGroup starts those processes of a group that are in no running state.
 func (s *Supervisor) StartGroup(ctx context.Context, group string, wait bool) ([]Result, error) {
-	targets, err := s.inGroup(group, func(st process.State) bool { return !st.IsRunning() })
+	targets, err := s.inGroup(group, func(r *process.Record) bool { return !r.State.IsRunning() })
 	if err != nil {
 		return nil, err
 	}
@@ -40,15 +40,15 @@ func (s *Supervisor) StartGroup(ctx context.Context, group string, wait bool) ([
 
 // StartAll does what StartGroup does, for every group.
 func (s *Supervisor) StartAll(ctx context.Context, wait bool) ([]Result, error) {
-	targets, err := s.inGroup("", func(st process.State) bool { return !st.IsRunning() })
+	targets, err := s.inGroup("", func(r *process.Record) bool { return !r.State.IsRunning() })
 	if err != nil {
 		return nil, err
 	}
 	return s.start(ctx, targets, wait)
 }
 
-// inGroup lists the processes of a group, or of all groups for "", whose state is wanted.
-func (s *Supervisor) inGroup(name string, wanted func(process.State) bool) ([]target, error) {
+// inGroup lists the processes of a group, or of all groups for "", whose record is wanted.
+func (s *Supervisor) inGroup(name string, wanted func(*process.Record) bool) ([]target, error) {
 	var targets []target
 	err := s.visit(func() error {
 		groups := s.groups
@@ -61,7 +61,7 @@ func (s *Supervisor) inGroup(name string, wanted func(process.State) bool) ([]ta
 		}
 		for _, g := range groups {
 			for _, p := range g.byPriority(false) {
-				if wanted(p.record.State) {
+				if wanted(&p.record) {
 					targets = append(targets, target{p, p.namespec()})
 				}
 			}

@@ -33,14 +33,14 @@ func (s *Supervisor) StopAll(ctx context.Context, wait bool) ([]Result, error) {
 }
 
 func (s *Supervisor) stopMany(ctx context.Context, group string, wait bool) ([]Result, error) {
-	resting := func(st process.State) bool { return st == process.Exited || st == process.Fatal }
+	resting := func(r *process.Record) bool { return r.State == process.Exited || r.State == process.Fatal }
 	ended, err := s.inGroup(group, resting)
 	if err != nil {
 		return nil, err
 	}
 	if err := s.visit(func() error {
 		for _, t := range ended { // they may be about to be started again
-			if resting(t.proc.record.State) {
+			if resting(&t.proc.record) {
 				s.step(t.proc, process.Stop{})
 			}
 		}
@@ -48,7 +48,7 @@ func (s *Supervisor) stopMany(ctx context.Context, group string, wait bool) ([]R
 	}); err != nil {
 		return nil, err
 	}
-	targets, err := s.inGroup(group, process.State.IsRunning)
+	targets, err := s.inGroup(group, (*process.Record).IsWanted)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ func (s *Supervisor) stop(ctx context.Context, targets []target, wait bool) ([]R
 	err := s.visit(func() error {
 		for i, t := range targets {
 			p := t.proc
-			if !p.record.State.IsRunning() {
+			if !p.record.IsWanted() {
 				s.step(p, process.Stop{}) // it may be about to be started again
 				reply <- answer{Result: p.result(&Error{ErrNotRunning, t.name}), place: i}
 				continue
@@ -103,7 +103,7 @@ func (s *Supervisor) SignalAll(_ context.Context, signal string) ([]Result, erro
 }
 
 func (s *Supervisor) signalAll(group, signal string) ([]Result, error) {
-	targets, err := s.inGroup(group, process.State.IsSignallable)
+	targets, err := s.inGroup(group, func(r *process.Record) bool { return r.State.IsSignallable() })
 	if err != nil {
 		return nil, err
 	}
