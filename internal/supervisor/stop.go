@@ -103,7 +103,7 @@ func (s *Supervisor) SignalAll(_ context.Context, signal string) ([]Result, erro
 }
 
 func (s *Supervisor) signalAll(group, signal string) ([]Result, error) {
-	targets, err := s.inGroup(group, func(r *process.Record) bool { return r.State.IsSignallable() })
+	targets, err := s.inGroup(group, func(r *process.Record) bool { return r.State.IsSignallable() && r.PID != 0 })
 	if err != nil {
 		return nil, err
 	}
