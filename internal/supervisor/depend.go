@@ -249,6 +249,9 @@ func (s *Supervisor) nameOf(d *config.Dependency) string {
 	if q := s.members[memberOf(*d)]; q != nil {
 		return q.namespec()
 	}
+	if d.Group == d.Name {
+		return d.Name
+	}
 	return d.Group + ":" + d.Name
 }
 
@@ -256,8 +259,11 @@ func (s *Supervisor) nameOf(d *config.Dependency) string {
 func (s *Supervisor) whyMissing(p *proc, d *config.Dependency, now time.Time) string {
 	switch state := p.record.State; {
 	case d.Until == config.UntilCompleted || p.config.OneShot:
-		if state == process.Running {
+		switch {
+		case state == process.Running:
 			return "not completed, it runs for " + health.Seconds(now.Sub(p.record.Started))
+		case state == process.Exited && p.record.Exit != nil: // EXITED alone is what one looks like that is done
+			return "EXITED, " + p.record.Exit.String()
 		}
 	case p.record.Held && state == process.Starting:
 		if p.postStop != 0 {
