@@ -477,7 +477,7 @@ func (m *machine) fail(why string) {
 func (m *machine) deadline() {
 	if due(m.r.startBy, m.now) {
 		m.r.startBy = time.Time{}
-		m.do = append(m.do, Failed{Start: true, Why: lateText(m.p.StartTimeout, m.r.Why)})
+		m.do = append(m.do, Failed{Start: true, Why: lateText(m.now.Sub(m.r.Since), m.r.Why)})
 	}
 	if due(m.r.watchdog, m.now) {
 		m.fail(silentText(m.watchdog()))

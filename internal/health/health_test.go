@@ -123,7 +123,7 @@ func TestStep(t *testing.T) {
 		{"late", Program{Ready: passive, StartTimeout: 30 * time.Second}, []any{Lives{Starting}, Notified{Extend: 40 * time.Second}, 60.0}, `
 0s Lives:
 0s Notified:
-40s Deadline: FAILED(start true: it was not ready within 30 s (start_timeout_secs))
+40s Deadline: FAILED(start true: it was not ready within 40 s (start_timeout_secs))
 `},
 		{"alive is asked only of what was ready once", Program{Ready: passive, Live: check}, []any{"refused", Lives{Starting}, Lives{Running}, 60.0, Matched{}, 75.0}, `
 0s Lives:

@@ -18,8 +18,8 @@ func notAliveText(times int, err string) string {
 	return fmt.Sprintf("its liveness check has failed %d times: %s", times, err)
 }
 
-func lateText(bound time.Duration, why string) string {
-	text := fmt.Sprintf("it was not ready within %s (start_timeout_secs)", Seconds(bound))
+func lateText(took time.Duration, why string) string {
+	text := fmt.Sprintf("it was not ready within %s (start_timeout_secs)", Seconds(took))
 	if why != "" {
 		text += ": " + why
 	}
