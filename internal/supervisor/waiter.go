@@ -91,6 +91,10 @@ func (w *waiter) over(p *proc, state process.State) (bool, Reason) {
 		return true, ""
 	case process.Backoff, process.Fatal:
 		return true, ErrSpawn
+	case process.Stopping, process.Stopped:
+		if p.record.IsWanted() { // it is started again then, or its start has failed
+			return false, ""
+		}
 	case process.Exited:
 		if w.kind == forked || p.completed() {
 			return true, ""
