@@ -144,6 +144,9 @@ func (s *Supervisor) begin(t target, wait bool) (over bool, err error) {
 	case state == process.Unknown:
 		return true, &Error{ErrFailed, t.name + " is in an unknown process state"}
 	}
+	if p.record.IsWanted() {
+		return false, nil // it is being stopped, and the start that follows is as good
+	}
 	stopping := p.record.State == process.Stopping
 	s.step(p, process.Start{})
 	if !stopping {
