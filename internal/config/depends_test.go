@@ -117,6 +117,8 @@ func TestDependencyErrors(t *testing.T) {
 			"28: [program:web] depends_on=g(ready): g:one is never ready: it has no readiness= (add a line readiness= to [program:one], or use (running))", "web"},
 		{"a oneshot is never ready", "requires=job(ready)\n",
 			"28: [program:web] requires=job(ready): job is never ready: it has no readiness= (use (completed) for a oneshot program)", "web"},
+		{"completed, and started again at once", "depends_on=a(completed),b(completed)\n[program:a]\ncommand=x\nautorestart=true\nrestartsecs=1\n[program:b]\ncommand=x\nautorestart=true\n",
+			"28: [program:web] depends_on=b(completed): b is never completed: autorestart=true starts it again as soon as it has exited (set autorestart=unexpected or false in [program:b], or use (running))", "web"},
 		{"itself", "depends_on=web\n", "28: [program:web] depends_on: web would wait for itself (leave it out, or name others)", "web"},
 		{"each of many, itself", "[program:many]\ncommand=x\nnumprocs=9\nprocess_name=%(process_num)d\ndepends_on=many\n",
 			"32: [program:many] depends_on: many:0 would wait for itself (leave it out, or name others)", "many"},

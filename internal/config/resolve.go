@@ -190,13 +190,17 @@ func (g *graph) resolve(n need) (found []*node, message, cure string) {
 		}
 		found = []*node{one}
 	}
-	if n.until == UntilReady {
-		for _, at := range found {
-			if at.Health.Ready == nil {
-				message, cure = at.neverReady()
-				break
-			}
+	for _, at := range found {
+		switch {
+		case n.until == UntilReady && at.Health.Ready == nil:
+			message, cure = at.neverReady()
+		case n.until == UntilCompleted && at.AutoRestart == RestartAlways && at.Patience.RestartSecs == 0:
+			message = at.String() + " is never completed: autorestart=true starts it again as soon as it has exited"
+			cure = "set autorestart=unexpected or false in [" + at.Source.Section + "], or use (running)"
+		default:
+			continue
 		}
+		break
 	}
 	return found, message, cure
 }
