@@ -218,7 +218,11 @@ func (s *Supervisor) ReloadProcess(ctx context.Context, name string) error {
 	}); err != nil || p.config.Hooks.Reload == "" {
 		return err
 	}
-	if err := s.Hands.Reload(ctx, p.config, pid); err != nil {
+	err := s.Hands.Reload(ctx, p.config, pid)
+	if errors.Is(err, context.Canceled) { // if the caller has gone, nobody reads it
+		err = errors.New("it was ended with this daemon, and may have done a part of it")
+	}
+	if err != nil {
 		return &Error{ErrFailed, name + ": reload_command: " + err.Error()}
 	}
 	return nil
