@@ -1,6 +1,7 @@
 package process
 
 import (
+	"cmp"
 	"log/slog"
 	"slices"
 	"syscall"
@@ -385,12 +386,12 @@ func (m *machine) ended(e Ended) {
 		if !expected {
 			m.r.SpawnErr = badExitText(status.shown())
 		}
-		m.exited(status, expected)
+		m.exited(status, expected, status.code())
 	}
 }
 
-// exited is the end of a process that was up.
-func (m *machine) exited(status ExitStatus, expected bool) {
+// exited is the end of a process that was up; code is what the supervisor ends with, if that is its end.
+func (m *machine) exited(status ExitStatus, expected bool, code int) {
 	m.r.Deadline, m.r.Retries, m.r.Stopped, m.r.Exit = time.Time{}, 0, m.now, &status
 	level, why := dlog.Info, EndsExited
 	if !expected {
@@ -399,8 +400,8 @@ func (m *machine) exited(status ExitStatus, expected bool) {
 	m.log(level, exitedText(m.p.Name, status, expected))
 	m.changed(Changed{To: Exited, Expected: expected})
 	m.r.PID = 0
-	if !m.r.Frozen && !m.end(why, status.code()) && m.restarts(expected) {
-		m.again(status.code())
+	if !m.r.Frozen && !m.end(why, code) && m.restarts(expected) {
+		m.again(code)
 	}
 }
 
@@ -460,14 +461,15 @@ func (m *machine) gone() {
 	if unwell != Well {
 		m.r.Killing, m.r.LeaderGone, m.r.Unwell = false, false, Well
 	}
+	code := cmp.Or(status.code(), 1) // it has failed, however politely it ends when it is told to
 	switch unwell {
 	case NotAlive:
-		m.exited(status, false)
+		m.exited(status, false, code)
 		return
 	case NotReady:
 		m.r.PID, m.r.Stopped, m.r.Exit = 0, m.now, nil
 		m.log(dlog.Warn, exitedText(m.p.Name, status, false))
-		m.backOff(status.code())
+		m.backOff(code)
 		return
 	}
 	level := dlog.Warn

@@ -383,6 +383,9 @@ func TestEndSupervisor(t *testing.T) {
 		{"an end that nobody saw", exits(ExitStatus{Unknown: true}), [4]string{"", "", "end:1", "end:1"}},
 		{"the last failed start", fails(ExitStatus{Code: 4}), [4]string{"", "end:4", "end:4", "end:4"}},
 		{"no command", []any{Start{}, SpawnFailed{"x"}}, [4]string{"", "end:1", "end:1", "end:1"}},
+		{"not alive, and it exits as if all were well", []any{Start{}, Spawned{1}, 5.0, Deadline{}, Unhealthy{NotAlive, "x"}, Ended{}}, [4]string{"", "", "end:1", "end:1"}},
+		{"not alive, and it says why", []any{Start{}, Spawned{1}, 5.0, Deadline{}, Unhealthy{NotAlive, "x"}, Ended{Status: ExitStatus{Code: 3}}}, [4]string{"", "", "end:3", "end:3"}},
+		{"not ready in time", []any{Start{}, Spawned{1}, 5.0, Deadline{}, Unhealthy{NotReady, "x"}, Ended{}}, [4]string{"", "end:1", "end:1", "end:1"}},
 		{"a stop", []any{Start{}, Spawned{1}, 5.0, Deadline{}, Stop{}, Ended{}}, [4]string{}},
 		{"a shutdown", append([]any{Freeze{}}, exits(ExitStatus{Code: 3})...), [4]string{}},
 	} {
