@@ -29,11 +29,11 @@ var wrappers = []string{
 // deepest is how many wrappers may stand one behind the other.
 const deepest = 8
 
-// Of is the main process of the one that was started as pid: the one that it has named itself, unless said is 0; else
-// the one behind it, as long as that is a wrapper with one child. The command is empty where it can't be told.
+// Of is the main process of the one that was started as pid: the one that it has named itself, unless said is 0 or that
+// one has gone; else the one behind it, as long as that is a wrapper with one child. The command is empty where it can't be told.
 func (m *Mains) Of(pid, said int) (main int, command string) {
-	if said != 0 {
-		return said, commandOf(said)
+	if command = commandOf(said); command != "" {
+		return said, command
 	}
 	for range deepest {
 		if !isWrapper(pid) {

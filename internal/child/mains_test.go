@@ -45,6 +45,9 @@ func TestMainProcess(t *testing.T) {
 	if main, command := new(Mains).Of(1, os.Getpid()); main != os.Getpid() || !strings.Contains(command, "child.test") {
 		t.Errorf("got %d %q for the one that was said", main, command)
 	}
+	if main, _ := new(Mains).Of(os.Getpid(), 1<<22+1); main != os.Getpid() {
+		t.Errorf("got %d for one that has named a process that there is not", main)
+	}
 	if _, command := new(Mains).Of(1<<22+1, 0); command != "" {
 		t.Errorf("got %q for a process that there is not", command)
 	}

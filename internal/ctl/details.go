@@ -44,6 +44,9 @@ func details(p client.ProcessDetails) (lines []detail) {
 	default:
 		say("not ready", "%s(%s): %s", lasting(p.ReadySince, p.Now), p.Readiness, p.NotReady)
 	}
+	if p.Waiting != "" && p.State != client.Starting && p.State != client.Stopping { // whose lines tell it
+		say("waiting", "%s", strings.TrimPrefix(p.Waiting, "waiting "))
+	}
 	if p.MainPID != p.PID && p.MainPID != 0 {
 		say("main process", "%d %s", p.MainPID, p.MainCommand)
 	}

@@ -185,9 +185,11 @@ func (p *proc) fulfils(d *config.Dependency) bool {
 	return p.isReady()
 }
 
-// completed tells whether p has exited as expected, and is not running again.
+// completed tells whether p has exited as expected, and is not running again. One that was told to as it was not alive
+// has failed, whatever its status.
 func (p *proc) completed() bool {
-	return p.record.State == process.Exited && p.record.Exit != nil && p.program.Expects(*p.record.Exit)
+	r := &p.record
+	return r.State == process.Exited && r.Exit != nil && r.SpawnErr == "" && p.program.Expects(*r.Exit)
 }
 
 // lacksRequired tells whether something has no process any more that p requires.
@@ -212,8 +214,11 @@ func (s *Supervisor) stopLast(p *proc) {
 	s.step(p, process.Stop{Final: true, Held: s.isNeeded(p)})
 }
 
-// waitsFor says, for operators, what a process that is held waits for; empty if it isn't.
+// waitsFor says, for operators, what a process waits for, another or a command of its own; empty: nothing.
 func (s *Supervisor) waitsFor(p *proc, now time.Time) string {
+	if own := p.command(); own != "" {
+		return "waiting for its " + own
+	}
 	switch {
 	case !p.record.Held:
 		return ""
@@ -222,8 +227,6 @@ func (s *Supervisor) waitsFor(p *proc, now time.Time) string {
 			return "waiting for " + q.namespec() + " to stop"
 		}
 		return ""
-	case p.postStop != 0:
-		return p.lastCommand()
 	}
 	d := s.firstMissing(p)
 	if d == nil {
@@ -236,12 +239,17 @@ func (s *Supervisor) waitsFor(p *proc, now time.Time) string {
 	return "waiting for " + s.nameOf(d) + " (" + why + ")"
 }
 
-// lastCommand says what the next start of p waits for while postStop is set.
-func (p *proc) lastCommand() string {
-	if p.stopRuns {
-		return "waiting for its stop_command"
+// command is the option of the command of p that is under way and that p waits for, or empty.
+func (p *proc) command() string {
+	switch r := &p.record; {
+	case p.stopRuns:
+		return "stop_command"
+	case p.postStop != 0:
+		return "post_stop_command"
+	case r.State == process.Starting && r.PID == 0 && !r.Held && p.config.Hooks.PreStart != "":
+		return "pre_start_command"
 	}
-	return "waiting for its post_stop_command"
+	return ""
 }
 
 // nameOf is what operators call the one that d is about.
@@ -257,18 +265,21 @@ func (s *Supervisor) nameOf(d *config.Dependency) string {
 
 // whyMissing says why p is not what d waits for.
 func (s *Supervisor) whyMissing(p *proc, d *config.Dependency, now time.Time) string {
-	switch state := p.record.State; {
+	switch state, own := p.record.State, p.command(); {
+	case own != "":
+		return "waiting for its " + own
 	case d.Until == config.UntilCompleted || p.config.OneShot:
 		switch {
 		case state == process.Running:
 			return "not completed, it runs for " + health.Seconds(now.Sub(p.record.Started))
 		case state == process.Exited && p.record.Exit != nil: // EXITED alone is what one looks like that is done
-			return "EXITED, " + p.record.Exit.String()
+			why := p.record.Exit.String()
+			if p.program.Expects(*p.record.Exit) {
+				why = p.record.SpawnErr
+			}
+			return "EXITED, " + why
 		}
 	case p.record.Held && state == process.Starting:
-		if p.postStop != 0 {
-			return p.lastCommand()
-		}
 		if next := s.firstMissing(p); next != nil { // what that waits for stands with it: the way to the end may be long
 			return "waiting for " + s.nameOf(next)
 		}

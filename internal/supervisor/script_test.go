@@ -582,6 +582,8 @@ func (sc *scene) program(args []string) {
 			p.Health.StartTimeoutSecs = n
 		case "oneshot":
 			p.OneShot = true
+		case "prestart":
+			p.Hooks.PreStart = "x"
 		case "poststop":
 			p.Hooks.PostStop = "x"
 		case "stopcommand":
