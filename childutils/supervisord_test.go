@@ -24,6 +24,7 @@ func TestMain(m *testing.M) {
 		}
 		time.Sleep(time.Hour) // until it is stopped
 	}
+	os.Setenv("GORACE", os.Getenv("GORACE")+" atexit_sleep_ms=0") // for the children: with -race each would sleep for a second at its end
 	os.Exit(m.Run())
 }
 

@@ -190,7 +190,7 @@ func TestStdoutAsLog(t *testing.T) {
 			k := newRig(t)
 			out, got := c.open(k)
 			cmd := exec.Command(os.Args[0])
-			cmd.Env = append(os.Environ(), "CAPTURE_TEST_CHILD=daemon", "GORACE=atexit_sleep_ms=0", "CAPTURE_TEST_ARG=/dev/stdout")
+			cmd.Env = append(os.Environ(), "CAPTURE_TEST_CHILD=daemon", "CAPTURE_TEST_ARG=/dev/stdout")
 			cmd.Stdout, cmd.Stderr = out, os.Stderr
 			err := cmd.Run()
 			out.Close()
