@@ -60,6 +60,7 @@ stopsignal=KILL
 // stopped, started and killed. Nothing is started before its time, nothing is stopped before those that need it, and each
 // change of readiness is told once.
 func TestOrderSurvives(t *testing.T) {
+	t.Parallel()
 	m := newMortal(t, orderedConf)
 	names := []string{"db", "migrate", "api", "web"}
 	ctx, stop := context.WithCancel(t.Context())
