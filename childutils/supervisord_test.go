@@ -89,8 +89,12 @@ func TestUnderSupervisord(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("cannot build supervisord: %v\n%s", err, out)
 	}
-	t.Run("Holdfast", func(t *testing.T) { underSupervisord(t, ours, "my_host") })
+	t.Run("Holdfast", func(t *testing.T) {
+		t.Parallel()
+		underSupervisord(t, ours, "my_host")
+	})
 	t.Run("the original", func(t *testing.T) {
+		t.Parallel()
 		if _, err := os.Stat(original); err != nil {
 			t.Skipf("it is not here: %v", err)
 		}
