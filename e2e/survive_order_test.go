@@ -28,7 +28,7 @@ serverurl=unix://%[1]s/s
 command=%[2]s/child notify READY=1 stay
 startsecs=0
 readiness=notify
-start_timeout_secs=2
+start_timeout_secs=15
 startretries=-1
 post_stop_command=/bin/sh -c 'echo $MAINPID >>%[1]s/ended'
 [program:migrate]
