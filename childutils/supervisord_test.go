@@ -24,6 +24,7 @@ func TestMain(m *testing.M) {
 		}
 		time.Sleep(time.Hour) // until it is stopped
 	}
+	os.Setenv("GORACE", os.Getenv("GORACE")+" atexit_sleep_ms=0") // for the children: with -race each would sleep for a second at its end
 	os.Exit(m.Run())
 }
 
@@ -88,8 +89,12 @@ func TestUnderSupervisord(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("cannot build supervisord: %v\n%s", err, out)
 	}
-	t.Run("Holdfast", func(t *testing.T) { underSupervisord(t, ours, "my_host") })
+	t.Run("Holdfast", func(t *testing.T) {
+		t.Parallel()
+		underSupervisord(t, ours, "my_host")
+	})
 	t.Run("the original", func(t *testing.T) {
+		t.Parallel()
 		if _, err := os.Stat(original); err != nil {
 			t.Skipf("it is not here: %v", err)
 		}

@@ -41,7 +41,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 
 // eventually calls ok until it answers true.
 func eventually(ts *testscript.TestScript, what string, ok func() bool) {
-	for end := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(patience); !ok(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			ts.Fatalf("waited %v for %s", patience, what)
 		}

@@ -115,7 +115,7 @@ func (m *mortal) shutdown() {
 // await is what is awaited, which is not 0.
 func await(t *testing.T, what string, is func() int) int {
 	t.Helper()
-	for end := time.Now().Add(2 * patience); ; time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(2 * patience); ; time.Sleep(10 * time.Millisecond) {
 		if v := is(); v != 0 {
 			return v
 		}

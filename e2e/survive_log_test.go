@@ -45,6 +45,7 @@ buffer_size=10000
 // and are started, one floods with PROCESS_LOG events and a listener rejects some. Each life of a program is in the
 // log once, with its end; each event arrives, whole, and with a serial of its own.
 func TestLogAndEventsSurvive(t *testing.T) {
+	t.Parallel()
 	m := newMortal(t, survivingConf)
 	for n := range *kills {
 		time.Sleep(rand.N(60 * time.Millisecond)) // anywhere in what it does

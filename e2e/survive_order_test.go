@@ -28,7 +28,7 @@ serverurl=unix://%[1]s/s
 command=%[2]s/child notify READY=1 stay
 startsecs=0
 readiness=notify
-start_timeout_secs=2
+start_timeout_secs=15
 startretries=-1
 post_stop_command=/bin/sh -c 'echo $MAINPID >>%[1]s/ended'
 [program:migrate]
@@ -60,6 +60,7 @@ stopsignal=KILL
 // stopped, started and killed. Nothing is started before its time, nothing is stopped before those that need it, and each
 // change of readiness is told once.
 func TestOrderSurvives(t *testing.T) {
+	t.Parallel()
 	m := newMortal(t, orderedConf)
 	names := []string{"db", "migrate", "api", "web"}
 	ctx, stop := context.WithCancel(t.Context())

@@ -149,6 +149,7 @@ func (d *webDaemon) seen(path string) string {
 
 // What a script finds in the pages and their redirects is the same as with the original.
 func TestPagesAgainstTheOriginal(t *testing.T) {
+	t.Parallel()
 	if _, err := os.Stat(originalDaemon); err != nil {
 		t.Skipf("the original is not installed (apt-get install supervisor): %v", err)
 	}
@@ -201,6 +202,7 @@ programs=g1
 
 // A user stops and starts a process and reads its log; no other site does.
 func TestBrowser(t *testing.T) {
+	t.Parallel()
 	b := newBrowser(t, "MAP *.example 127.0.0.1, MAP *.test 127.0.0.1")
 	d := startWebDaemon(t, filepath.Join(bin, "supervisord"), `
 [program:web]

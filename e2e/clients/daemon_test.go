@@ -35,7 +35,10 @@ func TestMain(m *testing.M) {
 	os.Setenv("TZ", "UTC")
 	os.Unsetenv("PYTHONUNBUFFERED") // programs in Python are to write by flush, not by print
 	flag.Parse()
-	flag.Set("test.parallel", "16") // most of them wait most of the time
+	// Most of them wait most of the time.
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
+		_ = flag.Set("test.parallel", "16")
+	}
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "hf")
 		if err != nil {

@@ -89,7 +89,7 @@ func TestXMLRPC(t *testing.T) {
 			t.Parallel()
 			onBoth(t, func(t *testing.T, s side) string {
 				d := s.start(t, programs)
-				return d.output(t, nil, python, "testdata/methods.py", url(d), user, password, d.dir+"/conf.d")
+				return d.output(t, nil, python, "-u", "testdata/methods.py", url(d), user, password, d.dir+"/conf.d")
 			}, `["supervisor.getState", [], {"statecode": 1, "statename": "RUNNING"}]`, `["--- never called", []]`)
 		})
 	}

@@ -19,7 +19,7 @@ func TestShell(t *testing.T) {
 			onBoth(t, func(t *testing.T, s side) string {
 				d := s.start(t, services+talker)
 				awaitText(t, d.dir+"/talker.err", "oh")
-				return d.output(t, nil, python, "testdata/shell.py", original.ctl, "-c", d.dir+"/supervisord.conf", "-s", url(d))
+				return d.output(t, nil, python, "-u", "testdata/shell.py", original.ctl, "-c", d.dir+"/supervisord.conf", "-s", url(d))
 			}, "RUNNING", "Shut down", "status 0")
 		})
 	}

@@ -129,7 +129,24 @@ func startDaemon(t *testing.T, path, programs string) *daemon {
 		_, err := c.PID(t.Context())
 		return err == nil
 	})
+	if path == originalDaemon {
+		d.pace(t)
+	}
 	return d
+}
+
+// pace asks the daemon something all the time until the test ends: the original looks at what it has to do when
+// something happens, or once a second.
+func (d *daemon) pace(t *testing.T) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for t.Context().Err() == nil {
+			_, _ = d.client.PID(t.Context()) // fails once it has been shut down
+			time.Sleep(50 * time.Millisecond)
+		}
+	}()
+	t.Cleanup(func() { <-done })
 }
 
 func (d *daemon) write(t *testing.T, name, text string) {

@@ -132,9 +132,12 @@ func (term *terminal) enter(keys string) {
 // ended waits for the program's end and returns its exit code; all that it has shown is in shown.
 func (term *terminal) ended() int {
 	term.t.Helper()
-	alarm := time.AfterFunc(long, func() { _ = term.cmd.Process.Kill() })
-	defer alarm.Stop()
+	alarm := time.AfterFunc(long, func() {
+		term.t.Error("it does not end")
+		_ = term.cmd.Process.Kill()
+	})
 	_ = term.cmd.Wait() // its error is the exit code
+	alarm.Stop()
 	for range term.grown {
 	}
 	return term.cmd.ProcessState.ExitCode()

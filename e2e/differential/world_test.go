@@ -50,7 +50,7 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	// Most of a scenario's time is waiting for the original's poll.
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
-		_ = flag.Set("test.parallel", "12")
+		_ = flag.Set("test.parallel", "24")
 	}
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "hf")
@@ -295,7 +295,7 @@ func (w *world) end() {
 
 // until waits for a sign that can only be looked for, and says whether it came.
 func (w *world) until(sign func() bool) bool {
-	for end := time.Now().Add(long); !sign(); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(long); !sign(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			return false
 		}

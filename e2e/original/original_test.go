@@ -81,6 +81,7 @@ func await(t *testing.T, dir string) []byte {
 
 // TestAsExecuted holds a run to the program that is executed.
 func TestAsExecuted(t *testing.T) {
+	t.Parallel()
 	dir := need(t)
 	// What this test has inherited itself would go to the one that is executed.
 	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
@@ -115,6 +116,7 @@ func TestAsExecuted(t *testing.T) {
 }
 
 func TestOutput(t *testing.T) {
+	t.Parallel()
 	dir := need(t)
 	p := Programs{Env: environment}
 	defer p.End()
@@ -143,6 +145,7 @@ func TestOutput(t *testing.T) {
 }
 
 func TestOutputOfOneThatStays(t *testing.T) {
+	t.Parallel()
 	dir := need(t)
 	p := Programs{Env: environment}
 	defer p.End()
@@ -154,6 +157,7 @@ func TestOutputOfOneThatStays(t *testing.T) {
 
 // TestEnd sees that nothing stays when the test ends, which its death is for forks as well.
 func TestEnd(t *testing.T) {
+	t.Parallel()
 	dir := need(t)
 	p := Programs{Env: environment}
 	stderr, theirs, err := os.Pipe()

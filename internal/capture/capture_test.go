@@ -2,6 +2,7 @@ package capture
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -46,6 +47,11 @@ func TestMain(m *testing.M) {
 	for _, p := range all {
 		p.release()
 	}
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
+		_ = flag.Set("test.parallel", "4") // allWaysAtOnce
+	}
+	os.Setenv("GORACE", os.Getenv("GORACE")+" atexit_sleep_ms=0") // for the children: with -race each would sleep for a second at its end
 	os.Exit(m.Run())
 }
 
@@ -62,6 +68,17 @@ type rig struct {
 }
 
 func newRig(t *testing.T) *rig {
+	fds, goroutines := countFDs(t), runtime.NumGoroutine()
+	k := newRigBeside(t)
+	t.Cleanup(func() {
+		k.until("all goroutines have ended", func() bool { return runtime.NumGoroutine() <= goroutines })
+		k.until("all descriptors are closed", func() bool { return countFDs(t) <= fds })
+	})
+	return k
+}
+
+// newRigBeside is newRig while others are at work, whose goroutines and descriptors are not told from its own.
+func newRigBeside(t *testing.T) *rig {
 	k := &rig{T: t, dir: t.TempDir(), said: make(chan struct{})}
 	k.log = slog.New(slog.NewTextHandler(k, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey {
@@ -70,15 +87,12 @@ func newRig(t *testing.T) *rig {
 		return a
 	}}))
 	k.logs = NewLogs(k.log)
-	fds, goroutines := countFDs(t), runtime.NumGoroutine()
 	t.Cleanup(func() {
-		k.until("all goroutines have ended", func() bool { return runtime.NumGoroutine() <= goroutines })
-		k.until("all descriptors are closed", func() bool { return countFDs(t) <= fds })
-		k.logs.mu.Lock()
-		defer k.logs.mu.Unlock()
-		if n := len(k.logs.files); n != 0 {
-			t.Errorf("%d files are still held", n)
-		}
+		k.until("no file is held", func() bool {
+			k.logs.mu.Lock()
+			defer k.logs.mu.Unlock()
+			return len(k.logs.files) == 0
+		})
 	})
 	return k
 }
@@ -234,6 +248,17 @@ var ways = []struct {
 func allWays(t *testing.T, f func(k *rig, how func(*Output))) {
 	for _, way := range ways {
 		t.Run(way.name, func(t *testing.T) { f(newRig(t), way.how) })
+	}
+}
+
+// allWaysAtOnce is allWays for what mostly waits.
+func allWaysAtOnce(t *testing.T, f func(k *rig, how func(*Output))) {
+	newRig(t) // nothing of any of them is left
+	for _, way := range ways {
+		t.Run(way.name, func(t *testing.T) {
+			t.Parallel()
+			f(newRigBeside(t), way.how)
+		})
 	}
 }
 

@@ -190,7 +190,7 @@ func TestStdoutAsLog(t *testing.T) {
 			k := newRig(t)
 			out, got := c.open(k)
 			cmd := exec.Command(os.Args[0])
-			cmd.Env = append(os.Environ(), "CAPTURE_TEST_CHILD=daemon", "GORACE=atexit_sleep_ms=0", "CAPTURE_TEST_ARG=/dev/stdout")
+			cmd.Env = append(os.Environ(), "CAPTURE_TEST_CHILD=daemon", "CAPTURE_TEST_ARG=/dev/stdout")
 			cmd.Stdout, cmd.Stderr = out, os.Stderr
 			err := cmd.Run()
 			out.Close()
@@ -235,7 +235,7 @@ func TestAClosedTargetIsSaidOnce(t *testing.T) {
 }
 
 func TestAStuckReaderHoldsUpTheChildForAWhileOnly(t *testing.T) {
-	allWays(t, func(k *rig, how func(*Output)) {
+	allWaysAtOnce(t, func(k *rig, how func(*Output)) {
 		r, target := k.pipe()
 		o, w := k.start(config.Log{File: procPath(target)}, how)
 		const size = 4 << 20
@@ -297,7 +297,7 @@ func (k *rig) smallDisk(size int) string {
 }
 
 func TestAFullDiskLosesNothingThatFitsIntoThePipe(t *testing.T) {
-	allWays(t, func(k *rig, how func(*Output)) {
+	allWaysAtOnce(t, func(k *rig, how func(*Output)) {
 		k.smallDisk(1 << 20)
 		ballast := k.path("disk/ballast")
 		fill := func() {

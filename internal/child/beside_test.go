@@ -86,7 +86,7 @@ func TestACommandRunsAsItsProcessDoes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{`args ["a b" "c"]`, "cwd /", "umask 027", "PATH=/bin:/usr/bin", "HOME=/root", "A=own", "MAINPID=42",
+	want := []string{`args ["a b" "c"]`, "cwd /", "umask 027", "PATH=/bin:/usr/bin", "HOME=/root", endsAtOnce, "A=own", "MAINPID=42",
 		"SUPERVISOR_ENABLED=1", "SUPERVISOR_GROUP_NAME=site", "SUPERVISOR_PROCESS_NAME=web", "SUPERVISOR_SERVER_URL=unix:///run/x.sock"}
 	for i := range want {
 		want[i] = "INFO web hook: " + want[i]

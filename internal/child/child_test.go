@@ -30,6 +30,7 @@ cwd /
 umask 027
 PATH=/bin:/usr/bin
 HOME=/root
+` + endsAtOnce + `
 A=own
 B=%s
 SUPERVISOR_ENABLED=maybe

@@ -33,6 +33,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// endsAtOnce is for the environment of these children: a program built with -race sleeps for a second at its end otherwise.
+const endsAtOnce = "GORACE=atexit_sleep_ms=0"
+
 func beChild(what string, args []string) {
 	switch what {
 	case "report": // what it was given
@@ -221,7 +224,7 @@ func newRigWith(t *testing.T, change func(*Options)) *rig {
 			k.news = make(chan struct{})
 		},
 		ChildLogDir: k.dir, Identifier: "supervisor",
-		Environ: []string{"PATH=/bin:/usr/bin", "HOME=/root", "A=inherited"}, ServerURL: "unix:///run/x.sock",
+		Environ: []string{"PATH=/bin:/usr/bin", "HOME=/root", endsAtOnce, "A=inherited"}, ServerURL: "unix:///run/x.sock",
 	}
 	change(&o)
 	k.Manager = New(o)

@@ -53,6 +53,7 @@ func start(t *testing.T, s Spec, what string, args ...string) *child {
 	if s.Path == "" {
 		s.Path = "/proc/self/exe"
 		s.Args = append([]string{"child:" + what}, args...)
+		s.Env = append(s.Env, endsAtOnce)
 	}
 	c := &child{t: t, exited: make(chan exit, 2), gone: make(chan struct{}, 2)}
 	s.Files = [3]int{in[0], out[1], out[1]}
@@ -142,11 +143,11 @@ func bothWays(t *testing.T, f func(t *testing.T)) {
 func TestChildIsGivenWhatTheSpecSays(t *testing.T) {
 	bothWays(t, func(t *testing.T) {
 		dir, umask := t.TempDir(), 0o027
-		c := start(t, Spec{Path: "/proc/self/exe", Args: []string{"child:report", "a b", ""}, Env: []string{"X=1", "Y=%s 中"},
+		c := start(t, Spec{Path: "/proc/self/exe", Args: []string{"child:report", "a b", ""}, Env: []string{"X=1", "Y=%s 中", endsAtOnce},
 			Dir: dir, DirSet: true, Umask: &umask}, "")
 		groups, _ := os.Getgroups()
 		want := fmt.Sprintf("args %q\nenv %q\ncwd %s\numask 027\nleader true\nuid %d gid %d groups %v\n",
-			[]string{"child:report", "a b", ""}, []string{"X=1", "Y=%s 中"}, dir, os.Getuid(), os.Getgid(), groups)
+			[]string{"child:report", "a b", ""}, []string{"X=1", "Y=%s 中", endsAtOnce}, dir, os.Getuid(), os.Getgid(), groups)
 		if got := c.all(); got != want {
 			t.Errorf("got:\n%swant:\n%s", got, want)
 		}
@@ -225,7 +226,7 @@ func TestFilesMayBeTheStandardOnes(t *testing.T) {
 	}
 	unix.Dup3(int(w.Fd()), 1, 0)
 	done := make(chan struct{})
-	_, err = Start(Spec{Path: "/proc/self/exe", Args: []string{"child:report"}, Files: [3]int{2, 0, 1},
+	_, err = Start(Spec{Path: "/proc/self/exe", Args: []string{"child:report"}, Env: []string{endsAtOnce}, Files: [3]int{2, 0, 1},
 		Exited: func(process.ExitStatus, bool) { close(done) }})
 	for i := range saved {
 		unix.Dup3(saved[i], i+1, 0)
@@ -451,7 +452,7 @@ func TestNoFilesOrGoroutinesAreLeft(t *testing.T) {
 	fds, goroutines := count()
 	done := make(chan struct{}, 200)
 	for range 200 {
-		if _, err := Start(Spec{Path: "/proc/self/exe", Args: []string{"child:exit", "0"}, Files: [3]int{null, null, null},
+		if _, err := Start(Spec{Path: "/proc/self/exe", Args: []string{"child:exit", "0"}, Env: []string{endsAtOnce}, Files: [3]int{null, null, null},
 			Exited: func(process.ExitStatus, bool) { done <- struct{}{} }}); err != nil {
 			t.Fatal(err)
 		}

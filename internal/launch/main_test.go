@@ -36,6 +36,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// endsAtOnce is for the environment of these children: a program built with -race sleeps for a second at its end otherwise.
+const endsAtOnce = "GORACE=atexit_sleep_ms=0"
+
 func beChild(what string, args []string) {
 	switch what {
 	case "exit":

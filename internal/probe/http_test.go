@@ -88,6 +88,7 @@ func TestHTTPConnectionsThatFail(t *testing.T) {
 
 // Whatever a server does, a check ends in its time.
 func TestServersThatHang(t *testing.T) {
+	noLeaks(t) // of all of them, since they run at the same time
 	drip := func(c net.Conn, head, piece string) {
 		io.WriteString(c, head)
 		for { // until the test closes the connection, or the other side does
@@ -118,14 +119,14 @@ func TestServersThatHang(t *testing.T) {
 		{"half-open", "", func(c net.Conn) { readRequest(c); c.(*net.TCPConn).CloseRead() }, "http", late},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			noLeaks(t)
+			t.Parallel()
 			c := check(row.scheme + "://" + answering(t, "tcp", "127.0.0.1:0", row.serve))
 			c.HTTP.Body = row.body
 			want(t, new(Prober), c, row.want)
 		})
 	}
 	t.Run("accepts nobody", func(t *testing.T) {
-		noLeaks(t)
+		t.Parallel()
 		want(t, new(Prober), check("http://"+deafPort(t)), late)
 	})
 }

@@ -33,6 +33,9 @@ func TestMain(m *testing.M) {
 		return
 	}
 	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
+		_ = flag.Set("test.parallel", "16") // of those that wait for a timeout
+	}
 	if l, err := net.Listen("tcp", "127.0.0.1:0"); err == nil { // so that what is there once for all is there
 		l.Close()
 	}

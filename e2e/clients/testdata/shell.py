@@ -1,6 +1,7 @@
 """Sits at the original's supervisorctl on a terminal, and prints what it shows. usage: shell.py ARGV..."""
 import os
 import pty
+import select
 import signal
 import sys
 
@@ -14,11 +15,15 @@ class Terminal:
         self.shown = b''
         self.expect('supervisor> ')
 
-    def expect(self, *texts):
-        """Returns what comes until the last of texts, each of which must come after the one before it."""
+    def expect(self, *texts, ask=lambda: None):
+        """Returns what comes until the last of texts, each of which must come after the one before it.
+        When nothing comes for ten seconds it asks once more."""
         until = 0
         for text in texts:
             while (at := self.shown.find(text.encode(), until)) < 0:
+                if not select.select([self.fd], [], [], 10)[0]:
+                    ask()
+                    continue
                 try:
                     more = os.read(self.fd, 4096)
                 except OSError:
@@ -27,12 +32,20 @@ class Terminal:
                     sys.exit('it ended without %r; the last was %r' % (text, self.shown))
                 self.shown += more
             until = at + len(text.encode())
-        got, self.shown = self.shown[:until].decode(), self.shown[until:]
+        # What fg's other thread shows may come amidst a letter of the echo.
+        got, self.shown = self.shown[:until].decode(errors='replace'), self.shown[until:]
         return got
 
     def enter(self, keys, *texts):
         os.write(self.fd, keys.encode())
         return self.expect(*texts)
+
+    def interrupt(self, text):
+        """Presses Ctrl-C, and again if it is lost: Python's input does not notice one that comes just before it waits."""
+        def press():
+            os.write(self.fd, b'\x03')
+        press()
+        return self.expect(text, ask=press)
 
     def do(self, line, *texts):
         """Shows what a command shows."""
@@ -46,7 +59,7 @@ class Terminal:
 t = Terminal()
 t.enter('fg talker\r', '==> Press Ctrl-C to exit <==\r\n', 'hello é中\r\n')
 print(repr(t.enter('wörld\r', 'heard wörld\r\n')[-13:]))
-t.enter('\x03', 'Exiting foreground')
+t.interrupt('Exiting foreground')
 os.kill(t.pid, signal.SIGKILL)
 t.ended()
 
@@ -62,7 +75,7 @@ t.do('fg nosuch', 'ERROR')
 t.do('reload\rn', 'y/N? ')
 for follow, text in ('tail -f talker', 'hello é中\r\n'), ('tail -f talker stderr', 'oh é中\r\n'), ('maintail -f', 'entered RUNNING'):
     t.enter(follow + '\r', '==> Press Ctrl-C to exit <==\r\n', text)
-    print(follow, repr(t.enter('\x03', '\r\nsupervisor> ')[-14:]))
+    print(follow, repr(t.interrupt('\r\nsupervisor> ')[-14:]))
 t.do('shutdown\ry', 'y/N? ', 'Shut down')
 t.enter('exit\r')
 t.ended()
